@@ -1,0 +1,1 @@
+//! Versions, checksums, defaults and compatibility rules: data with a thin reader.

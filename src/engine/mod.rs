@@ -1,0 +1,1 @@
+//! Runs a plan: graph, limits, cancellation, lock, journal.

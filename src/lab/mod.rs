@@ -1,0 +1,1 @@
+//! Throwaway hosts on a local container engine.

@@ -1,0 +1,34 @@
+//! What hosts and the cluster are now: read-only scripts and the pure reading of what they print.
+//!
+//! Round trips per host: one for facts, one for resources; the elected control plane answers one more for the cluster.
+
+mod cluster;
+mod facts;
+
+pub use cluster::{AddonSeen, ApiSeen, EtcdMember, NodeSeen, api_script, parse_api};
+pub use facts::{Facts, Family, InterfaceAddress, KubeFacts, facts_script, parse_facts};
+
+use std::collections::BTreeMap;
+
+use crate::{phases::PhaseId, resources::Observed};
+
+/// Everything seen before a plan is made.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    /// By host name; a host that could not be reached is absent.
+    pub hosts: BTreeMap<String, HostSeen>,
+    /// Hosts that did not answer, with the reason.
+    pub unreachable: BTreeMap<String, String>,
+    /// The cluster as its API tells it; `None` where no API answers yet.
+    pub api: Option<ApiSeen>,
+    /// The elected control plane: a healthy member of the live cluster, or the one that will run `kubeadm init`.
+    pub elected: String,
+}
+
+/// One host as seen.
+#[derive(Debug, Clone, Default)]
+pub struct HostSeen {
+    pub facts: Facts,
+    /// By phase, in the order of the phase's resources.
+    pub resources: BTreeMap<PhaseId, Vec<Observed>>,
+}

@@ -1,0 +1,8 @@
+//! Container images, loaded before they are needed.
+
+use super::Context;
+use crate::resources::Resource;
+
+pub(super) fn resources(_context: &Context<'_>) -> Vec<Resource> {
+    Vec::new()
+}

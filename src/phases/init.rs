@@ -1,0 +1,11 @@
+//! `kubeadm init` on the elected first control plane.
+
+use crate::{artifacts::Artifacts, inventory::Cluster, observe::Observation, plan::Action};
+
+pub(super) fn actions(
+    _cluster: &Cluster,
+    _artifacts: &Artifacts,
+    _seen: &Observation,
+) -> Vec<(String, Action)> {
+    Vec::new()
+}

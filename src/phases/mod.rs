@@ -1,0 +1,180 @@
+//! What happens to a machine, in order: the table of contents of `baremetal up`.
+
+mod add_ons;
+mod binaries;
+mod control_plane_files;
+mod images;
+mod init;
+mod join;
+mod load_balancer;
+mod metallb;
+mod network;
+mod node_metadata;
+mod os;
+pub mod preflight;
+mod runtime;
+mod storage;
+mod strict_arp;
+mod verify;
+
+use serde::Serialize;
+
+use crate::{
+    artifacts::Artifacts,
+    inventory::{Cluster, Host},
+    observe::{Facts, Observation},
+    plan::Action,
+    resources::Resource,
+};
+
+/// The phases of a run. Order in the table is order of execution where nothing else is said.
+#[rustfmt::skip]
+pub const PHASES: &[Phase] = &[
+    //  id                            title                                    on                      at once     what must be done first
+    phase(PhaseId::Os,                "operating system",                      On::EveryHost,          AtOnce::All, &[]),
+    phase(PhaseId::Runtime,           "container runtime",                     On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
+    phase(PhaseId::Binaries,          "Kubernetes binaries",                   On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
+    phase(PhaseId::Images,            "container images",                      On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Runtime), Need::Own(PhaseId::Binaries)]),
+    phase(PhaseId::LoadBalancer,      "load balancer and virtual IP",          On::VipHolders,         AtOnce::All, &[Need::Own(PhaseId::Os)]),
+    phase(PhaseId::ControlPlaneFiles, "control-plane files",                   On::ControlPlanes,      AtOnce::All, &[Need::Own(PhaseId::Binaries)]),
+    phase(PhaseId::Init,              "first control plane",                   On::FirstControlPlane,  AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::LoadBalancer)]),
+    phase(PhaseId::Network,           "pod network",                           On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
+    phase(PhaseId::JoinControlPlane,  "join control planes",                   On::OtherControlPlanes, AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Every(PhaseId::Init)]),
+    phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Every(PhaseId::JoinControlPlane)]),
+    phase(PhaseId::NodeMetadata,      "labels, taints and roles",              On::Api,                AtOnce::One, &[Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
+    phase(PhaseId::StrictArp,         "strict ARP in the live kube-proxy",     On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
+    phase(PhaseId::MetalLb,           "MetalLB",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::StrictArp), Need::Some(PhaseId::NodeMetadata)]),
+    phase(PhaseId::Storage,           "Longhorn",                              On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Some(PhaseId::NodeMetadata)]),
+    phase(PhaseId::AddOns,            "add-ons",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::MetalLb), Need::Every(PhaseId::Storage)]),
+    phase(PhaseId::Verify,            "verify",                                On::Api,                AtOnce::One, &[Need::Every(PhaseId::AddOns), Need::Every(PhaseId::NodeMetadata)]),
+];
+
+/// One row of [`PHASES`].
+#[derive(Debug, Clone, Copy)]
+pub struct Phase {
+    pub id: PhaseId,
+    pub title: &'static str,
+    pub on: On,
+    pub at_once: AtOnce,
+    pub needs: &'static [Need],
+}
+
+const fn phase(
+    id: PhaseId,
+    title: &'static str,
+    on: On,
+    at_once: AtOnce,
+    needs: &'static [Need],
+) -> Phase {
+    Phase {
+        id,
+        title,
+        on,
+        at_once,
+        needs,
+    }
+}
+
+/// Name of a phase in tables, events, errors and on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseId {
+    Connect,
+    Facts,
+    Preflight,
+    Os,
+    Runtime,
+    Binaries,
+    Images,
+    LoadBalancer,
+    ControlPlaneFiles,
+    Init,
+    Network,
+    JoinControlPlane,
+    JoinWorker,
+    NodeMetadata,
+    StrictArp,
+    MetalLb,
+    Storage,
+    AddOns,
+    Verify,
+}
+
+/// Which hosts a phase runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    EveryHost,
+    Nodes,
+    VipHolders,
+    ControlPlanes,
+    /// Elected, not the first line of the file.
+    FirstControlPlane,
+    OtherControlPlanes,
+    Workers,
+    /// Through the API, on an elected healthy control plane.
+    Api,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtOnce {
+    All,
+    One,
+}
+
+/// What must be done before a step of a phase may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The phase on the same host.
+    Own(PhaseId),
+    /// The phase on every host that it runs on.
+    Every(PhaseId),
+    /// The phase has ended everywhere, whether every host succeeded or not.
+    Some(PhaseId),
+}
+
+/// What a phase may look at when it says what a host must be. Pure data.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    pub cluster: &'a Cluster,
+    pub host: &'a Host,
+    /// Facts of this host.
+    pub facts: &'a Facts,
+    pub artifacts: &'a Artifacts,
+}
+
+/// What a host must be after `phase`: resources in the order in which they are brought about.
+pub fn resources(phase: PhaseId, context: &Context<'_>) -> Vec<Resource> {
+    match phase {
+        PhaseId::Os => os::resources(context),
+        PhaseId::Runtime => runtime::resources(context),
+        PhaseId::Binaries => binaries::resources(context),
+        PhaseId::Images => images::resources(context),
+        PhaseId::LoadBalancer => load_balancer::resources(context),
+        PhaseId::ControlPlaneFiles => control_plane_files::resources(context),
+        _ => Vec::new(),
+    }
+}
+
+/// What must happen once in `phase`, given what was observed: nothing where it has happened already.
+///
+/// `(host, action)` in execution order; the host is where the action's script runs.
+pub fn actions(
+    phase: PhaseId,
+    cluster: &Cluster,
+    artifacts: &Artifacts,
+    seen: &Observation,
+) -> Vec<(String, Action)> {
+    match phase {
+        PhaseId::Init => init::actions(cluster, artifacts, seen),
+        PhaseId::Network => network::actions(cluster, artifacts, seen),
+        PhaseId::JoinControlPlane => join::control_planes(cluster, artifacts, seen),
+        PhaseId::JoinWorker => join::workers(cluster, artifacts, seen),
+        PhaseId::NodeMetadata => node_metadata::actions(cluster, artifacts, seen),
+        PhaseId::StrictArp => strict_arp::actions(cluster, artifacts, seen),
+        PhaseId::MetalLb => metallb::actions(cluster, artifacts, seen),
+        PhaseId::Storage => storage::actions(cluster, artifacts, seen),
+        PhaseId::AddOns => add_ons::actions(cluster, artifacts, seen),
+        PhaseId::Verify => verify::actions(cluster, artifacts, seen),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,11 @@
+//! Labels, taints, annotations and roles of nodes.
+
+use crate::{artifacts::Artifacts, inventory::Cluster, observe::Observation, plan::Action};
+
+pub(super) fn actions(
+    _cluster: &Cluster,
+    _artifacts: &Artifacts,
+    _seen: &Observation,
+) -> Vec<(String, Action)> {
+    Vec::new()
+}

@@ -1,0 +1,136 @@
+//! The events of a run.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use serde::Serialize;
+
+use crate::phases::PhaseId;
+
+/// One thing that happened; `--output json` prints one per line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(
+    tag = "event",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+pub enum Event {
+    RunStarted {
+        command: String,
+        cluster: String,
+        hosts: Vec<String>,
+        note: Option<String>,
+    },
+    HostConnected {
+        host: String,
+        ms: u64,
+    },
+    HostUnreachable {
+        host: String,
+        reason: String,
+        hint: String,
+    },
+    /// A plan was made: number of steps per host and changes in all.
+    Planned {
+        steps: usize,
+        changes: usize,
+    },
+    StepStarted {
+        step: usize,
+        phase: PhaseId,
+        host: String,
+        title: String,
+    },
+    StepProgress {
+        step: usize,
+        phase: PhaseId,
+        host: String,
+        text: String,
+    },
+    StepFinished {
+        step: usize,
+        phase: PhaseId,
+        host: String,
+        title: String,
+        /// What changed, one line each.
+        changed: Vec<String>,
+        ms: u64,
+    },
+    StepFailed {
+        step: usize,
+        phase: PhaseId,
+        host: String,
+        title: String,
+        ms: u64,
+        failure: FailureReport,
+    },
+    /// Not started, because something that it needs failed.
+    StepSkipped {
+        step: usize,
+        phase: PhaseId,
+        host: String,
+        title: String,
+        reason: String,
+    },
+    /// Anything worth a line that is no step.
+    Note {
+        text: String,
+    },
+    RunFinished {
+        /// The exit code.
+        code: u8,
+        message: String,
+        changed: usize,
+        failed: usize,
+        skipped: usize,
+        ms: u64,
+        /// Scripts run that may change a host.
+        mutating: usize,
+        /// Remote commands per host.
+        round_trips: BTreeMap<String, usize>,
+    },
+}
+
+/// Everything that a user needs to mend a failed step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FailureReport {
+    /// One line: what failed and why.
+    pub message: String,
+    /// The script or command.
+    pub command: String,
+    pub status: Option<i32>,
+    /// Last lines of stderr (or stdout where stderr is empty).
+    pub output: Vec<String>,
+    /// Last journal lines, by unit.
+    pub journal: BTreeMap<String, Vec<String>>,
+    pub hint: String,
+}
+
+/// Where events go; cheap to clone, never blocks.
+#[derive(Clone)]
+pub struct Reporter {
+    sender: tokio::sync::mpsc::UnboundedSender<(u64, Event)>,
+    started: Arc<Instant>,
+}
+
+impl Reporter {
+    /// A reporter and the receiving end: milliseconds since the start with each event.
+    pub fn new() -> (Self, tokio::sync::mpsc::UnboundedReceiver<(u64, Event)>) {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let reporter = Self {
+            sender,
+            started: Arc::new(Instant::now()),
+        };
+        (reporter, receiver)
+    }
+
+    pub fn send(&self, event: Event) {
+        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // The receiver ends only after every producer; a lost event at the very end harms nobody.
+        let _ = self.sender.send((ms, event));
+    }
+
+    pub fn note(&self, text: impl Into<String>) {
+        self.send(Event::Note { text: text.into() });
+    }
+}

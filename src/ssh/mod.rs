@@ -1,0 +1,1 @@
+//! Connections and remote scripts; the only user of `openssh`.

@@ -1,0 +1,3 @@
+//! A stand-in for Kubernetes: a test double for lab hosts without internet.
+
+fn main() {}
