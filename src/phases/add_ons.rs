@@ -1,11 +1,14 @@
 //! Add-ons of the user and Harbor, through the one mechanism that the built-in ones use too.
 
-use crate::{artifacts::Artifacts, inventory::Cluster, observe::Observation, plan::Action};
+use anyhow::Result;
+
+use super::ActionStep;
+use crate::{artifacts::Artifacts, inventory::Cluster, observe::Observation};
 
 pub(super) fn actions(
     _cluster: &Cluster,
     _artifacts: &Artifacts,
     _seen: &Observation,
-) -> Vec<(String, Action)> {
-    Vec::new()
+) -> Result<Vec<ActionStep>> {
+    Ok(Vec::new())
 }

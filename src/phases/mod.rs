@@ -1,6 +1,7 @@
 //! What happens to a machine, in order: the table of contents of `baremetal up`.
 
 mod add_ons;
+pub mod addon;
 mod binaries;
 mod control_plane_files;
 mod images;
@@ -21,7 +22,7 @@ use serde::Serialize;
 
 use crate::{
     artifacts::Artifacts,
-    inventory::{Cluster, Host},
+    inventory::{Cluster, Host, SecretSource},
     observe::{Facts, Observation},
     plan::Action,
     resources::Resource,
@@ -36,11 +37,11 @@ pub const PHASES: &[Phase] = &[
     phase(PhaseId::Binaries,          "Kubernetes binaries",                   On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::Images,            "container images",                      On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Runtime), Need::Own(PhaseId::Binaries)]),
     phase(PhaseId::LoadBalancer,      "load balancer and virtual IP",          On::VipHolders,         AtOnce::All, &[Need::Own(PhaseId::Os)]),
-    phase(PhaseId::ControlPlaneFiles, "control-plane files",                   On::ControlPlanes,      AtOnce::All, &[Need::Own(PhaseId::Binaries)]),
+    phase(PhaseId::ControlPlaneFiles, "files that kubeadm does not copy",      On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::Init,              "first control plane",                   On::FirstControlPlane,  AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::LoadBalancer)]),
     phase(PhaseId::Network,           "pod network",                           On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
     phase(PhaseId::JoinControlPlane,  "join control planes",                   On::OtherControlPlanes, AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Every(PhaseId::Init)]),
-    phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Every(PhaseId::JoinControlPlane)]),
+    phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::JoinControlPlane)]),
     phase(PhaseId::NodeMetadata,      "labels, taints and roles",              On::Api,                AtOnce::One, &[Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
     phase(PhaseId::StrictArp,         "strict ARP in the live kube-proxy",     On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
     phase(PhaseId::MetalLb,           "MetalLB",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::StrictArp), Need::Some(PhaseId::NodeMetadata)]),
@@ -155,15 +156,30 @@ pub fn resources(phase: PhaseId, context: &Context<'_>) -> Vec<Resource> {
     }
 }
 
+/// One action of a phase, on the host where its script runs, and what it waits for within the phase.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ActionStep {
+    pub host: String,
+    /// Hosts for whose sake it runs: [`Need::Own`] of the phase is about these. Of one host it must have succeeded, of
+    /// several it must have ended (a token for all workers is made when the last of them is ready or has failed).
+    pub of: Vec<String>,
+    pub action: Action,
+    /// Indices in the same list of steps that must have succeeded.
+    pub needs: Vec<usize>,
+    /// Indices in the same list of steps that must have ended, however they ended: secrets are revoked after a failed join too.
+    pub after: Vec<usize>,
+}
+
 /// What must happen once in `phase`, given what was observed: nothing where it has happened already.
 ///
-/// `(host, action)` in execution order; the host is where the action's script runs.
+/// In execution order; steps that do not wait for each other may run at once where the phase's [`AtOnce`] lets them.
+/// Fails where a file of the user's cannot be read, or where going on would endanger data.
 pub fn actions(
     phase: PhaseId,
     cluster: &Cluster,
     artifacts: &Artifacts,
     seen: &Observation,
-) -> Vec<(String, Action)> {
+) -> anyhow::Result<Vec<ActionStep>> {
     match phase {
         PhaseId::Init => init::actions(cluster, artifacts, seen),
         PhaseId::Network => network::actions(cluster, artifacts, seen),
@@ -175,6 +191,21 @@ pub fn actions(
         PhaseId::Storage => storage::actions(cluster, artifacts, seen),
         PhaseId::AddOns => add_ons::actions(cluster, artifacts, seen),
         PhaseId::Verify => verify::actions(cluster, artifacts, seen),
-        _ => Vec::new(),
+        _ => Ok(Vec::new()),
     }
+}
+
+/// A secret that the user brings, and the name by which scripts ask for it (`@@NAME@@`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserSecret {
+    /// `HARBOR_ADMIN_PASSWORD`.
+    pub name: String,
+    /// For the prompt and for errors: `password of Harbor's administrator`.
+    pub title: String,
+    pub source: SecretSource,
+}
+
+/// Every secret of the user's that scripts of this cluster ask for; known before the first script is sent.
+pub fn user_secrets(_cluster: &Cluster) -> Vec<UserSecret> {
+    Vec::new()
 }

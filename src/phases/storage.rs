@@ -1,11 +1,14 @@
 //! Longhorn.
 
-use crate::{artifacts::Artifacts, inventory::Cluster, observe::Observation, plan::Action};
+use anyhow::Result;
+
+use super::ActionStep;
+use crate::{artifacts::Artifacts, inventory::Cluster, observe::Observation};
 
 pub(super) fn actions(
     _cluster: &Cluster,
     _artifacts: &Artifacts,
     _seen: &Observation,
-) -> Vec<(String, Action)> {
-    Vec::new()
+) -> Result<Vec<ActionStep>> {
+    Ok(Vec::new())
 }
