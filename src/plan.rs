@@ -2,9 +2,19 @@
 //!
 //! `plan` prints a [`Plan`], `up` runs that same value. Pure.
 
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::{phases::PhaseId, remote::Script, resources::Change};
+use crate::{
+    artifacts::Artifacts,
+    inventory::{Cluster, Host},
+    observe::{Facts, Observation},
+    phases::{self, ActionStep, AtOnce, Context, Need, On, PHASES, Phase, PhaseId},
+    remote::Script,
+    resources::{Change, Resource, compare},
+};
 
 /// All steps of a run, ordered so that every step comes after those it needs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -22,6 +32,8 @@ pub struct Step {
     pub host: String,
     /// Indices of steps that must have succeeded.
     pub needs: Vec<usize>,
+    /// Indices of steps that must have ended, however they ended.
+    pub after: Vec<usize>,
     pub work: Work,
 }
 
@@ -54,4 +66,265 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
+
+    /// Number of changes and actions in all steps.
+    pub fn changes(&self) -> usize {
+        self.steps.iter().map(Step::changes).sum()
+    }
 }
+
+impl Step {
+    /// Number of changes: resources of an [`Work::Apply`], one for a [`Work::Run`].
+    pub fn changes(&self) -> usize {
+        match &self.work {
+            Work::Apply(changes) => changes.len(),
+            Work::Run(_) => 1,
+        }
+    }
+
+    /// What the step is called while it runs.
+    pub fn title(&self) -> String {
+        match &self.work {
+            Work::Apply(_) => phases::title(self.phase).to_owned(),
+            Work::Run(action) => action.title.clone(),
+        }
+    }
+}
+
+/// The hosts that a phase runs on, in the order of the inventory.
+pub fn hosts_of<'a>(on: On, cluster: &'a Cluster, elected: &str) -> Vec<&'a Host> {
+    let vip_holders: BTreeSet<_> = cluster.vip_holders().map(|host| &host.name).collect();
+    let wanted = |host: &&Host| match on {
+        On::EveryHost => true,
+        On::Nodes => host.is_node(),
+        On::VipHolders => vip_holders.contains(&host.name),
+        On::ControlPlanes => host.is_control_plane(),
+        On::FirstControlPlane | On::Api => host.name == elected,
+        On::OtherControlPlanes => host.is_control_plane() && host.name != elected,
+        On::Workers => host.is_node() && !host.is_control_plane(),
+    };
+    cluster.hosts.iter().filter(wanted).collect()
+}
+
+/// Everything that one host must be, phase by phase: what one observation round trip asks for.
+pub fn resources_of(
+    cluster: &Cluster,
+    artifacts: &Artifacts,
+    host: &Host,
+    facts: &Facts,
+) -> Vec<(PhaseId, Vec<Resource>)> {
+    let context = Context {
+        cluster,
+        host,
+        facts,
+        artifacts,
+    };
+    PHASES
+        .iter()
+        .filter(|phase| {
+            hosts_of(phase.on, cluster, &host.name)
+                .iter()
+                .any(|other| other.name == host.name)
+        })
+        .map(|phase| (phase.id, phases::resources(phase.id, &context)))
+        .filter(|(_, resources)| !resources.is_empty())
+        .collect()
+}
+
+/// The plan: what differs between the cluster that is wanted and what was seen.
+///
+/// Hosts that could not be reached have no steps; a note says so.
+pub fn make(cluster: &Cluster, artifacts: &Artifacts, seen: &Observation) -> Result<Plan> {
+    let mut items = Vec::new();
+    for phase in PHASES {
+        let base = items.len();
+        for host in hosts_of(phase.on, cluster, &seen.elected) {
+            items.extend(apply_item(phase, cluster, artifacts, seen, host)?);
+        }
+        let actions = phases::actions(phase.id, cluster, artifacts, seen)
+            .with_context(|| format!("phase {}", phases::name(phase.id)))?;
+        items.extend(
+            actions
+                .into_iter()
+                .map(|step| Item::action(phase.id, base, step)),
+        );
+    }
+    let notes = seen
+        .unreachable
+        .iter()
+        .map(|(host, reason)| format!("{host} was left out: {reason}"))
+        .collect();
+    Ok(Plan {
+        steps: order(items, &|on| {
+            hosts_of(on, cluster, &seen.elected)
+                .into_iter()
+                .map(|host| host.name.clone())
+                .collect()
+        }),
+        notes,
+    })
+}
+
+fn apply_item(
+    phase: &Phase,
+    cluster: &Cluster,
+    artifacts: &Artifacts,
+    seen: &Observation,
+    host: &Host,
+) -> Result<Option<Item>> {
+    let Some(host_seen) = seen.hosts.get(&host.name) else {
+        return Ok(None);
+    };
+    let context = Context {
+        cluster,
+        host,
+        facts: &host_seen.facts,
+        artifacts,
+    };
+    let resources = phases::resources(phase.id, &context);
+    if resources.is_empty() {
+        return Ok(None);
+    }
+    let observed = host_seen.resources.get(&phase.id).with_context(|| {
+        format!(
+            "{} was not observed on {}",
+            phases::name(phase.id),
+            host.name
+        )
+    })?;
+    let changes = compare(&resources, observed);
+    Ok((!changes.is_empty()).then(|| Item {
+        phase: phase.id,
+        host: host.name.clone(),
+        of: vec![host.name.clone()],
+        needs: Vec::new(),
+        after: Vec::new(),
+        work: Work::Apply(changes),
+    }))
+}
+
+/// A step before its place among the phases is known; `needs` and `after` are indices of items.
+struct Item {
+    phase: PhaseId,
+    host: String,
+    of: Vec<String>,
+    needs: Vec<usize>,
+    after: Vec<usize>,
+    work: Work,
+}
+
+impl Item {
+    fn action(phase: PhaseId, base: usize, step: ActionStep) -> Self {
+        Self {
+            phase,
+            host: step.host,
+            of: step.of,
+            needs: step.needs.iter().map(|index| base + index).collect(),
+            after: step.after.iter().map(|index| base + index).collect(),
+            work: Work::Run(step.action),
+        }
+    }
+}
+
+/// Turns the needs of the phase table into indices of steps.
+fn order(items: Vec<Item>, hosts_on: &dyn Fn(On) -> Vec<String>) -> Vec<Step> {
+    let resolver = Resolver {
+        items: &items,
+        hosts_on,
+    };
+    let mut waits = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let phase = phases::row(item.phase);
+        let mut wait = Wait::default();
+        resolver.collect(phase, &item.of, &mut wait);
+        wait.needs.extend(&item.needs);
+        wait.after.extend(&item.after);
+        if phase.at_once == AtOnce::One {
+            let previous = items[..index]
+                .iter()
+                .rposition(|other| other.phase == item.phase);
+            wait.after.extend(previous);
+        }
+        waits.push(wait);
+    }
+    items
+        .into_iter()
+        .zip(waits)
+        .map(|(item, wait)| Step {
+            phase: item.phase,
+            host: item.host,
+            after: wait.after.difference(&wait.needs).copied().collect(),
+            needs: wait.needs.into_iter().collect(),
+            work: item.work,
+        })
+        .collect()
+}
+
+#[derive(Default)]
+struct Wait {
+    needs: BTreeSet<usize>,
+    after: BTreeSet<usize>,
+}
+
+struct Resolver<'a> {
+    items: &'a [Item],
+    hosts_on: &'a dyn Fn(On) -> Vec<String>,
+}
+
+impl Resolver<'_> {
+    /// What a step of `phase` for `hosts` waits for. Where a needed phase has nothing to do, what that phase needs is waited for
+    /// in its place: images need the runtime, and through it the operating system, also when the runtime is right already.
+    fn collect(&self, phase: &Phase, hosts: &[String], wait: &mut Wait) {
+        for need in phase.needs {
+            match *need {
+                Need::Own(id) => {
+                    for host in hosts {
+                        self.one(id, host, hosts.len() == 1, wait);
+                    }
+                }
+                Need::Every(id) => self.all(id, true, wait),
+                Need::Some(id) => self.all(id, false, wait),
+            }
+        }
+    }
+
+    fn all(&self, id: PhaseId, must_succeed: bool, wait: &mut Wait) {
+        for host in (self.hosts_on)(phases::row(id).on) {
+            self.one(id, &host, must_succeed, wait);
+        }
+    }
+
+    fn one(&self, id: PhaseId, host: &str, must_succeed: bool, wait: &mut Wait) {
+        let mut found = false;
+        for (index, item) in self.items.iter().enumerate() {
+            if item.phase == id && item.of.iter().any(|of| of == host) {
+                found = true;
+                let set = if must_succeed {
+                    &mut wait.needs
+                } else {
+                    &mut wait.after
+                };
+                set.insert(index);
+            }
+        }
+        if found {
+            return;
+        }
+        let phase = phases::row(id);
+        if !(self.hosts_on)(phase.on).iter().any(|on| on == host) {
+            return;
+        }
+        let mut deeper = Wait::default();
+        self.collect(phase, &[host.to_owned()], &mut deeper);
+        if must_succeed {
+            wait.needs.extend(deeper.needs);
+        } else {
+            wait.after.extend(deeper.needs);
+        }
+        wait.after.extend(deeper.after);
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

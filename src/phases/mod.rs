@@ -38,10 +38,10 @@ pub const PHASES: &[Phase] = &[
     phase(PhaseId::Images,            "container images",                      On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Runtime), Need::Own(PhaseId::Binaries)]),
     phase(PhaseId::LoadBalancer,      "load balancer and virtual IP",          On::VipHolders,         AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::ControlPlaneFiles, "files that kubeadm does not copy",      On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
-    phase(PhaseId::Init,              "first control plane",                   On::FirstControlPlane,  AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::LoadBalancer)]),
+    phase(PhaseId::Init,              "first control plane",                   On::FirstControlPlane,  AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Some(PhaseId::LoadBalancer)]),
     phase(PhaseId::Network,           "pod network",                           On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
     phase(PhaseId::JoinControlPlane,  "join control planes",                   On::OtherControlPlanes, AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Every(PhaseId::Init)]),
-    phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::JoinControlPlane)]),
+    phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::Init), Need::Some(PhaseId::JoinControlPlane)]),
     phase(PhaseId::NodeMetadata,      "labels, taints and roles",              On::Api,                AtOnce::One, &[Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
     phase(PhaseId::StrictArp,         "strict ARP in the live kube-proxy",     On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
     phase(PhaseId::MetalLb,           "MetalLB",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::StrictArp), Need::Some(PhaseId::NodeMetadata)]),
@@ -95,10 +95,52 @@ pub enum PhaseId {
     JoinWorker,
     NodeMetadata,
     StrictArp,
+    #[serde(rename = "metallb")]
     MetalLb,
     Storage,
     AddOns,
     Verify,
+}
+
+/// The row of a phase that is in the table.
+pub fn row(id: PhaseId) -> &'static Phase {
+    PHASES
+        .iter()
+        .find(|phase| phase.id == id)
+        .unwrap_or_else(|| unreachable!("{id:?} is no row of the table"))
+}
+
+/// The name of a phase as tables, events and the command line have it: `load-balancer`.
+pub fn name(id: PhaseId) -> &'static str {
+    match id {
+        PhaseId::Connect => "connect",
+        PhaseId::Facts => "facts",
+        PhaseId::Preflight => "preflight",
+        PhaseId::Os => "os",
+        PhaseId::Runtime => "runtime",
+        PhaseId::Binaries => "binaries",
+        PhaseId::Images => "images",
+        PhaseId::LoadBalancer => "load-balancer",
+        PhaseId::ControlPlaneFiles => "control-plane-files",
+        PhaseId::Init => "init",
+        PhaseId::Network => "network",
+        PhaseId::JoinControlPlane => "join-control-plane",
+        PhaseId::JoinWorker => "join-worker",
+        PhaseId::NodeMetadata => "node-metadata",
+        PhaseId::StrictArp => "strict-arp",
+        PhaseId::MetalLb => "metallb",
+        PhaseId::Storage => "storage",
+        PhaseId::AddOns => "add-ons",
+        PhaseId::Verify => "verify",
+    }
+}
+
+/// What a phase is called in a sentence: `load balancer and virtual IP`.
+pub fn title(id: PhaseId) -> &'static str {
+    PHASES
+        .iter()
+        .find(|phase| phase.id == id)
+        .map_or_else(|| name(id), |phase| phase.title)
 }
 
 /// Which hosts a phase runs on.
