@@ -14,6 +14,7 @@
 
 pub mod artifacts;
 pub mod catalog;
+pub mod cli;
 pub mod commands;
 pub mod engine;
 pub mod failure;

@@ -1,0 +1,219 @@
+//! The command line: types only, no logic.
+
+mod bundle;
+
+pub use bundle::BundleCommand;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use semver::Version;
+
+/// One inventory, one command: bare machines become a highly available Kubernetes cluster.
+#[derive(Debug, Parser)]
+#[command(
+    name = "baremetal",
+    version,
+    max_term_width = 120,
+    after_help = "Example:\n  baremetal up inventory.yaml\n\nExit codes: 0 done, 1 internal, 2 usage, 3 inventory, 4 unreachable, 5 preflight, 6 phase failed,\n7 plan has changes (plan --exit-code), 8 refused for safety, 9 locked by another run, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the hosts of an inventory the cluster that it describes; run again, it changes nothing
+    #[command(
+        after_help = "Examples:\n  baremetal up inventory.yaml\n  baremetal up inventory.yaml --bundle ./bundle --output json --junit up.xml"
+    )]
+    Up(Target),
+    /// Show what `up` would do, in execution order, with the difference of every file; changes nothing
+    #[command(
+        after_help = "Examples:\n  baremetal plan inventory.yaml\n  baremetal plan inventory.yaml --exit-code    # 7 when there is something to do"
+    )]
+    Plan(PlanArgs),
+    /// Run every preflight check on every host; changes nothing
+    #[command(
+        after_help = "Examples:\n  baremetal check inventory.yaml\n  baremetal check inventory.yaml --offline    # the inventory alone"
+    )]
+    Check(CheckArgs),
+    /// Write every file of every host into a directory, without connecting to any
+    #[command(after_help = "Example:\n  baremetal render inventory.yaml --out rendered/")]
+    Render(RenderArgs),
+    /// Fetch the administrator's kubeconfig into a file that only you can read
+    #[command(
+        after_help = "Example:\n  baremetal kubeconfig inventory.yaml --out ~/.kube/homelab"
+    )]
+    Kubeconfig(KubeconfigArgs),
+    /// Make, extend and check bundles of binaries, images, charts and manifests for use without internet
+    Bundle {
+        #[command(subcommand)]
+        command: BundleCommand,
+    },
+    /// Hosts made from the inventory's `lab:` block
+    Lab {
+        #[command(subcommand)]
+        command: LabCommand,
+    },
+    /// Print a JSON Schema, for editors and pipelines
+    #[command(after_help = "Example:\n  baremetal schema inventory > inventory.schema.json")]
+    Schema {
+        /// Which schema
+        kind: SchemaKind,
+    },
+    /// Print the completion script of a shell
+    #[command(
+        after_help = "Example:\n  baremetal completions bash > /etc/bash_completion.d/baremetal"
+    )]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The inventory, how to reach its hosts, and what to print.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The inventory: YAML, or an inventory of kubespray's
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub inventory: PathBuf,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Where artifacts come from.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// Take binaries, images and charts from this bundle (a directory or an archive) and nothing from the internet
+    #[arg(long, env = "BAREMETAL_BUNDLE", value_hint = ValueHint::AnyPath)]
+    pub bundle: Option<PathBuf>,
+    /// Kubernetes version, instead of the inventory's
+    #[arg(long, value_name = "VERSION")]
+    pub kubernetes: Option<Version>,
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectionArgs {
+    /// Accept the keys of hosts that are not in known_hosts yet; a changed key stops always
+    #[arg(long)]
+    pub accept_new_host_keys: bool,
+    /// Work on at most this many hosts at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub parallel: Option<u16>,
+    /// Leave out a preflight check; may be given several times
+    #[arg(long = "skip-check", value_name = "ID")]
+    pub skip_checks: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// How progress and results are printed
+    #[arg(long, short, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    /// Write a JUnit file of the run
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub junit: Option<PathBuf>,
+    /// Show every change of every step
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A live view on a terminal, plain lines elsewhere
+    Text,
+    /// One event per line on stdout
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub target: Target,
+    /// Exit with 7 when there is something to do
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub target: Target,
+    /// Check the inventory and the artifacts, and connect to no host
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The inventory: YAML, or an inventory of kubespray's
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub inventory: PathBuf,
+    /// Directory to write to; one directory per host is made in it
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct KubeconfigArgs {
+    #[command(flatten)]
+    pub target: Target,
+    /// File to write, mode 0600; `<cluster>.kubeconfig` beside the inventory when left out
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LabCommand {
+    /// Make the hosts and leave them bare
+    Up {
+        #[arg(value_hint = ValueHint::FilePath)]
+        inventory: PathBuf,
+    },
+    /// Show the hosts
+    Status {
+        #[arg(value_hint = ValueHint::FilePath)]
+        inventory: PathBuf,
+    },
+    /// Remove the hosts and everything made for them
+    Down {
+        #[arg(value_hint = ValueHint::FilePath)]
+        inventory: PathBuf,
+    },
+    /// Open a shell on a host, or run a command there
+    Ssh {
+        #[arg(value_hint = ValueHint::FilePath)]
+        inventory: PathBuf,
+        /// Name of the host
+        host: String,
+        /// Command and arguments; a shell when left out
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    Inventory,
+    Events,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
