@@ -1,8 +1,27 @@
 //! Where binaries, images, charts and manifests come from: upstream, a mirror or a bundle, behind one list of pinned items.
 
-use std::path::PathBuf;
+pub mod bundle;
+mod check;
+mod need;
+mod sums;
 
+pub use check::{Problem, Wrong, check};
+pub use need::{Need, image_name, kubernetes, required, same_version};
+pub use sums::{Sums, cache_directory, hex, sha256_of_file};
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use semver::Version;
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    failure::{Code, Failure},
+    inventory::{ArtifactSource, Cluster},
+};
 
 /// Everything that a cluster's artifact source can give. Pure data once resolved.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -12,6 +31,8 @@ pub struct Artifacts {
     pub note: Option<String>,
     /// Whether nothing may be fetched from the internet (a bundle).
     pub offline: bool,
+    /// What the source does not have and hosts will look for elsewhere, one line each.
+    pub warnings: Vec<String>,
 }
 
 /// One pinned artifact.
@@ -44,6 +65,31 @@ pub enum Kind {
     Manifest,
 }
 
+impl Kind {
+    /// As `bundle.yaml` and `bundle add --kind` write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Archive => "archive",
+            Self::Image => "image",
+            Self::Chart => "chart",
+            Self::Manifest => "manifest",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Binary,
+            Self::Archive,
+            Self::Image,
+            Self::Chart,
+            Self::Manifest,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+    }
+}
+
 /// Where the bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,4 +116,122 @@ impl Artifacts {
             item.kind == Kind::Image && item.arch.as_deref().is_none_or(|have| have == arch)
         })
     }
+}
+
+/// Everything that the cluster's artifact source gives, checked: present, undamaged and of the right version.
+///
+/// No host is touched. All problems are reported in one [`Failure`] with [`Code::Preflight`]: like a failed check of a host,
+/// it was found before anything changed. Sums of local files are remembered, so that a second call reads no file again.
+pub fn resolve(cluster: &Cluster) -> Result<Artifacts> {
+    match &cluster.artifacts {
+        ArtifactSource::Bundle(path) => resolve_bundle(
+            path,
+            &cluster.version,
+            &required(cluster),
+            cache_directory().as_deref(),
+        ),
+        ArtifactSource::Upstream | ArtifactSource::Mirror(_) => {
+            anyhow::bail!("only bundles can be resolved yet")
+        }
+    }
+}
+
+/// [`resolve`] for a bundle: for one Kubernetes version and its needs; sums are remembered under `cache`.
+pub fn resolve_bundle(
+    path: &Path,
+    version: &Version,
+    needs: &[Need],
+    cache: Option<&Path>,
+) -> Result<Artifacts> {
+    let directory = path;
+    let bundle = bundle::Bundle::read(directory)?;
+    let mut sums = Sums::open(cache);
+    let (mut items, problems) = check(directory, &bundle, &mut sums);
+    sums.save();
+    let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let mut warnings = Vec::new();
+    if bundle.kubernetes == *version {
+        for need in needs {
+            match need.unmet(&items) {
+                Some(problem) if need.optional => warnings.push(format!("bundle: {problem}")),
+                Some(problem) if !is_listed(need, &bundle) => lines.push(problem.to_string()),
+                _ => {}
+            }
+        }
+        items.retain(|item| fits(item, needs));
+    } else {
+        let have = &bundle.kubernetes;
+        let line = format!("it is for Kubernetes {have}, the inventory wants {version}");
+        lines.insert(0, line);
+    }
+    if !lines.is_empty() {
+        return Err(problems_failure(path, &lines).into());
+    }
+    Ok(Artifacts {
+        items,
+        note: bundle.note,
+        offline: true,
+        warnings,
+    })
+}
+
+/// All that is wrong with a bundle as one failure.
+pub fn problems_failure(path: &Path, lines: &[String]) -> Failure {
+    let count = match lines.len() {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    let message = format!(
+        "bundle {}: {count}\n  {}",
+        path.display(),
+        lines.join("\n  ")
+    );
+    Failure::new(Code::Preflight, message).hint(
+        "nothing was changed on any host; mend the bundle with `baremetal bundle add` or make it anew with `baremetal bundle create`",
+    )
+}
+
+/// Whether a damaged item would satisfy the need: then its damage is what the user must hear of, not that it is missing.
+fn is_listed(need: &Need, bundle: &bundle::Bundle) -> bool {
+    bundle.items.iter().any(|entry| {
+        Kind::parse(&entry.kind).is_some_and(|kind| {
+            need.met_by(&Item {
+                name: entry.name.clone(),
+                kind,
+                version: entry.version.clone(),
+                arch: entry.arch.clone(),
+                sha256: String::new(),
+                size: None,
+                images: entry.images.clone(),
+                from: From::Local(PathBuf::new()),
+            })
+        })
+    })
+}
+
+/// Whether an item is of the version that the cluster needs, where it needs a certain one: a bundle may hold several.
+fn fits(item: &Item, needs: &[Need]) -> bool {
+    item.kind == Kind::Image
+        || needs
+            .iter()
+            .filter(|need| need.names(item))
+            .all(|need| need.met_by(item))
+}
+
+/// The Kubernetes version of a bundle, without checking its items.
+pub fn bundle_version(path: &Path) -> Result<Version> {
+    Ok(bundle::Bundle::read(path)?.kubernetes)
+}
+
+/// Writes a file so that readers see the old content or the new one, never a part.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)
+        .with_context(|| format!("cannot write in {}", directory.display()))?;
+    file.write_all(content)
+        .and_then(|()| file.as_file().sync_all())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.persist(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
 }

@@ -1,0 +1,268 @@
+//! What a cluster needs of its artifact source.
+
+use semver::Version;
+
+use super::{Item, Kind, Problem, Wrong};
+use crate::inventory::{AddonSource, Cluster, PodNetwork, RuntimeSource};
+
+/// One artifact that a cluster cannot do without, or would have to fetch from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// Kinds that serve, best first: crictl may be a binary or upstream's archive.
+    pub kinds: Vec<Kind>,
+    pub name: String,
+    /// The only version that fits; any when `None`. A leading `v` does not count.
+    pub version: Option<String>,
+    /// For messages: `MetalLB is installed from it`.
+    pub why: String,
+    /// Whether the cluster may have it from elsewhere (a registry of the user's, the internet).
+    pub optional: bool,
+}
+
+/// Everything that `cluster` needs when nothing may be fetched from the internet.
+pub fn required(cluster: &Cluster) -> Vec<Need> {
+    let mut needs = kubernetes(&cluster.version);
+    if cluster.runtime.source == RuntimeSource::Artifact {
+        let version = cluster.runtime.version.as_ref().map(ToString::to_string);
+        let why = "`runtime.source` is `artifact`";
+        needs.push(need(&[Kind::Archive], "containerd", version, why));
+        needs.push(need(&[Kind::Binary], "runc", None, why));
+    }
+    needs.extend(images(cluster));
+    needs.extend(pod_network(&cluster.network.plugin));
+    needs.extend(services(cluster));
+    needs.extend(add_ons(cluster));
+    if needs.iter().any(|need| need.kinds == [Kind::Chart]) {
+        needs.push(need(
+            &[Kind::Binary, Kind::Archive],
+            "helm",
+            None,
+            "charts are installed with it",
+        ));
+    }
+    needs
+}
+
+/// What any cluster of a Kubernetes release needs on its hosts.
+pub fn kubernetes(version: &Version) -> Vec<Need> {
+    let why = format!("Kubernetes {version} needs it");
+    let same = || Some(version.to_string());
+    let mut needs: Vec<Need> = ["kubeadm", "kubelet", "kubectl"]
+        .map(|name| need(&[Kind::Binary], name, same(), &why))
+        .into();
+    needs.push(need(
+        &[Kind::Archive],
+        "cni-plugins",
+        None,
+        "pods get their network through them",
+    ));
+    let crictl = need(
+        &[Kind::Binary, Kind::Archive],
+        "crictl",
+        None,
+        "kubeadm up to 1.31 calls it",
+    );
+    needs.push(Need {
+        optional: version.minor > 31,
+        ..crictl
+    });
+    needs
+}
+
+/// Images of the control plane. kubeadm says which; here only those that every release has.
+fn images(cluster: &Cluster) -> Vec<Need> {
+    let elsewhere =
+        !cluster.registries.is_empty() || cluster.control_plane.image_repository.is_some();
+    let mut needs: Vec<Need> = [
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kube-proxy",
+    ]
+    .into_iter()
+    .filter(|name| *name != "kube-proxy" || cluster.kube_proxy.enabled)
+    .map(|name| {
+        let version = Some(format!("v{}", cluster.version));
+        need(&[Kind::Image], name, version, "kubeadm starts it")
+    })
+    .collect();
+    for name in ["etcd", "coredns", "pause"] {
+        needs.push(need(&[Kind::Image], name, None, "kubeadm starts it"));
+    }
+    for need in &mut needs {
+        need.optional = elsewhere;
+    }
+    needs
+}
+
+fn pod_network(plugin: &PodNetwork) -> Vec<Need> {
+    match plugin {
+        PodNetwork::Flannel(flannel) => {
+            let why = "the pod network runs it";
+            let image = |name, version: &str| Need {
+                optional: true,
+                ..need(&[Kind::Image], name, Some(version.to_owned()), why)
+            };
+            vec![
+                image("flannel", &flannel.version),
+                image("flannel-cni-plugin", &flannel.cni_plugin_version),
+            ]
+        }
+        PodNetwork::Calico { version, .. } => vec![chart("calico", Some(version))],
+        PodNetwork::Cilium { version, .. } => vec![chart("cilium", Some(version))],
+        PodNetwork::Manifests(_) | PodNetwork::None => Vec::new(),
+    }
+}
+
+fn services(cluster: &Cluster) -> Vec<Need> {
+    let mut needs = Vec::new();
+    if let Some(metallb) = &cluster.metallb {
+        let kinds: &[Kind] = if metallb.bgp_mode == "native" {
+            &[Kind::Manifest, Kind::Chart]
+        } else {
+            &[Kind::Chart, Kind::Manifest]
+        };
+        let version = Some(metallb.version.clone());
+        needs.push(need(
+            kinds,
+            "metallb",
+            version,
+            "MetalLB is installed from it",
+        ));
+    }
+    if let Some(longhorn) = &cluster.longhorn {
+        needs.push(chart("longhorn", Some(&longhorn.version)));
+    }
+    if let Some(harbor) = &cluster.harbor {
+        needs.push(chart("harbor", Some(&harbor.version)));
+    }
+    needs
+}
+
+fn add_ons(cluster: &Cluster) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for addon in &cluster.addons {
+        let why = format!("add-on `{}` is installed from it", addon.name);
+        match &addon.source {
+            AddonSource::Chart {
+                chart,
+                repo: None,
+                version,
+                ..
+            } if names_artifact(chart) => {
+                needs.push(need(&[Kind::Chart], chart, version.clone(), &why));
+            }
+            AddonSource::Artifact(name) => needs.push(need(&[Kind::Manifest], name, None, &why)),
+            AddonSource::Overlay { resources, .. } => {
+                needs.extend(
+                    resources
+                        .iter()
+                        .map(|name| need(&[Kind::Manifest], name, None, &why)),
+                );
+            }
+            _ => {}
+        }
+    }
+    needs
+}
+
+/// Whether a chart is an artifact by name rather than a path or a reference.
+fn names_artifact(chart: &str) -> bool {
+    !chart.contains('/') && !chart.contains(':') && !chart.ends_with(".tgz")
+}
+
+fn chart(name: &str, version: Option<&String>) -> Need {
+    let why = format!("{name} is installed from it");
+    need(&[Kind::Chart], name, version.cloned(), &why)
+}
+
+fn need(kinds: &[Kind], name: &str, version: Option<String>, why: &str) -> Need {
+    Need {
+        kinds: kinds.to_vec(),
+        name: name.to_owned(),
+        version,
+        why: why.to_owned(),
+        optional: false,
+    }
+}
+
+impl Need {
+    /// Whether an item is the thing needed, in whatever version.
+    pub fn names(&self, item: &Item) -> bool {
+        self.kinds.contains(&item.kind)
+            && (item.name == self.name
+                || item
+                    .images
+                    .iter()
+                    .any(|image| image_name(image).0 == self.name))
+    }
+
+    /// Whether an item satisfies the need.
+    pub fn met_by(&self, item: &Item) -> bool {
+        let fits = |version: &str| {
+            self.version
+                .as_deref()
+                .is_none_or(|wanted| same_version(wanted, version))
+        };
+        if !self.kinds.contains(&item.kind) {
+            return false;
+        }
+        if item.kind == Kind::Image {
+            return item.images.iter().any(|image| {
+                let (name, tag) = image_name(image);
+                name == self.name && fits(tag)
+            });
+        }
+        item.name == self.name && fits(&item.version)
+    }
+
+    /// `binary kubeadm 1.33.4`.
+    pub fn title(&self) -> String {
+        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
+        let version = self
+            .version
+            .as_ref()
+            .map(|version| format!(" {version}"))
+            .unwrap_or_default();
+        format!("{} {}{version}", kinds.join(" or "), self.name)
+    }
+
+    /// What to say when none of `items` satisfies the need.
+    pub fn unmet(&self, items: &[Item]) -> Option<Problem> {
+        if items.iter().any(|item| self.met_by(item)) {
+            return None;
+        }
+        let mut have: Vec<String> = Vec::new();
+        for item in items.iter().filter(|item| self.names(item)) {
+            let tags = item.images.iter().map(|image| image_name(image));
+            let tag = tags
+                .into_iter()
+                .find_map(|(name, tag)| (name == self.name).then(|| tag.to_owned()));
+            let version = tag.unwrap_or_else(|| item.version.clone());
+            if !have.contains(&version) {
+                have.push(version);
+            }
+        }
+        let why = self.why.clone();
+        Some(Problem {
+            item: self.title(),
+            wrong: if have.is_empty() {
+                Wrong::NotListed(why)
+            } else {
+                Wrong::Version { have, why }
+            },
+        })
+    }
+}
+
+/// Last path component and tag of an image reference; the tag is empty where there is none.
+pub fn image_name(reference: &str) -> (&str, &str) {
+    let undigested = reference.split('@').next().unwrap_or(reference);
+    let last = undigested.rsplit('/').next().unwrap_or(undigested);
+    last.split_once(':').unwrap_or((last, ""))
+}
+
+/// Whether two versions are the same but for a leading `v`.
+pub fn same_version(one: &str, other: &str) -> bool {
+    one.trim_start_matches('v') == other.trim_start_matches('v')
+}

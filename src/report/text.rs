@@ -1,0 +1,99 @@
+//! Words and numbers that all renderings share.
+
+use crate::phases::{PHASES, PhaseId};
+
+use super::Event;
+
+/// Width to which blocks are wrapped where there is no terminal.
+pub const PLAIN_WIDTH: usize = 120;
+
+/// `340ms`, `7.6s`, `3m04s`, `1h02m`.
+pub fn duration(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match ms {
+        0..1_000 => format!("{ms}ms"),
+        1_000..60_000 => format!("{seconds}.{}s", ms % 1000 / 100),
+        60_000..3_600_000 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `1 host`, `3 hosts`.
+pub fn count(number: usize, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{plural}")
+}
+
+/// `no change`, `1 change`, `12 changes`.
+pub fn changes(number: usize) -> String {
+    match number {
+        0 => "no change".to_owned(),
+        number => count(number, "change"),
+    }
+}
+
+/// What a phase is called in front of a user.
+pub fn phase_title(id: PhaseId) -> &'static str {
+    PHASES.iter().find(|phase| phase.id == id).map_or(
+        match id {
+            PhaseId::Connect => "connect",
+            PhaseId::Facts => "facts",
+            _ => "preflight",
+        },
+        |phase| phase.title,
+    )
+}
+
+/// The text with control characters shown as `?`, but for line ends and tabs: output of hosts must not drive the terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            c if c.is_control() => '?',
+            c => c,
+        })
+        .collect()
+}
+
+/// The last line of a run.
+pub fn ending(event: &Event) -> String {
+    let Event::RunFinished {
+        message,
+        changed,
+        failed,
+        skipped,
+        ms,
+        ..
+    } = event
+    else {
+        return String::new();
+    };
+    let mut parts = vec![changes(*changed)];
+    if *failed > 0 {
+        parts.push(format!("{failed} failed"));
+    }
+    if *skipped > 0 {
+        parts.push(format!("{skipped} not started"));
+    }
+    format!("{message} ({}, {})", parts.join(", "), duration(*ms))
+}
+
+/// Breaks text at spaces so that no line is wider than `width` columns; a longer word stands alone.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            let used = console::measure_text_width(&line);
+            if used > 0 && used + 1 + console::measure_text_width(word) > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
+}
