@@ -3,6 +3,7 @@
 pub mod bundle;
 mod check;
 mod need;
+pub mod packed;
 mod sums;
 
 pub use check::{Problem, Wrong, check};
@@ -143,10 +144,10 @@ pub fn resolve_bundle(
     needs: &[Need],
     cache: Option<&Path>,
 ) -> Result<Artifacts> {
-    let directory = path;
-    let bundle = bundle::Bundle::read(directory)?;
     let mut sums = Sums::open(cache);
-    let (mut items, problems) = check(directory, &bundle, &mut sums);
+    let directory = packed::directory(path, cache, &mut sums)?;
+    let bundle = bundle::Bundle::read(&directory)?;
+    let (mut items, problems) = check(&directory, &bundle, &mut sums);
     sums.save();
     let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let mut warnings = Vec::new();
@@ -220,18 +221,33 @@ fn fits(item: &Item, needs: &[Need]) -> bool {
 
 /// The Kubernetes version of a bundle, without checking its items.
 pub fn bundle_version(path: &Path) -> Result<Version> {
-    Ok(bundle::Bundle::read(path)?.kubernetes)
+    Ok(packed::list(path)?.kubernetes)
 }
 
-/// Writes a file so that readers see the old content or the new one, never a part.
+/// Writes a file, readable by all, so that readers see the old content or the new one, never a part.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)
         .with_context(|| format!("cannot write in {}", directory.display()))?;
     file.write_all(content)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    persist(file, path)
+}
+
+/// Gives a finished temporary file its name.
+pub(crate) fn persist(file: tempfile::NamedTempFile, path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let describe = || format!("cannot write {}", path.display());
+    file.as_file()
+        .set_permissions(std::fs::Permissions::from_mode(0o644))
         .and_then(|()| file.as_file().sync_all())
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    file.persist(path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+        .with_context(describe)?;
+    file.persist(path).with_context(describe)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

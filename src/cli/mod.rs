@@ -43,9 +43,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  baremetal render inventory.yaml --out rendered/")]
     Render(RenderArgs),
     /// Fetch the administrator's kubeconfig into a file that only you can read
-    #[command(
-        after_help = "Example:\n  baremetal kubeconfig inventory.yaml --out ~/.kube/homelab"
-    )]
+    #[command(after_help = "Example:\n  baremetal kubeconfig inventory.yaml --out ~/.kube/homelab")]
     Kubeconfig(KubeconfigArgs),
     /// Make, extend and check bundles of binaries, images, charts and manifests for use without internet
     Bundle {
