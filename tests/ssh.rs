@@ -1,0 +1,5 @@
+//! Connections and remote scripts against a real sshd on loopback.
+
+mod connect;
+mod script;
+mod sshd;
