@@ -1,8 +1,9 @@
 //! The private directory of a run's control sockets, emptied whatever becomes of this process.
 
 use std::{
+    fs::Permissions,
     io,
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -47,7 +48,10 @@ impl ControlDir {
 
     /// Makes the directory under `parent`; fails where a socket's path would be too long for the system.
     pub fn under(parent: &Path) -> io::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("bm-").tempdir_in(parent)?;
+        let directory = tempfile::Builder::new()
+            .prefix("bm-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(parent)?;
         if directory.path().as_os_str().len() + "/0000.s".len() > LONGEST_SOCKET {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidFilename,
@@ -102,7 +106,6 @@ mod tests {
 
     #[test]
     fn a_directory_is_private_short_and_removed() {
-        use std::os::unix::fs::PermissionsExt as _;
         let control = ControlDir::new().unwrap();
         let path = control.path().to_owned();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);

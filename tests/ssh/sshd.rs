@@ -61,11 +61,6 @@ impl Sshd {
         self.process = serve(self.directory.path(), self.port);
     }
 
-    /// Kills the server and every process of its connections, as a power cut does.
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     pub fn ssh(&self) -> Ssh {
         Ssh {
             user: Some("root".to_owned()),
