@@ -1,3 +1,4 @@
 //! Integration tests: one binary, one link.
 
+mod resources;
 mod ssh;
