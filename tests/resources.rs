@@ -1,4 +1,5 @@
 //! Probe and apply scripts of resources that are files, run for real under a temporary directory.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
     fs,

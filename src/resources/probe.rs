@@ -347,12 +347,12 @@ impl PathSeen {
                 self.owner = words.next().unwrap_or_default();
                 words.next();
                 self.mtime = words.next().unwrap_or_default();
-                self.kind = match words.next().unwrap_or_default().as_str() {
-                    "regular file" | "regular empty file" => "file",
-                    "directory" => "directory",
-                    _ => "other",
-                }
-                .to_owned();
+                let kind = words.next().unwrap_or_default();
+                self.kind = match kind.as_str() {
+                    "regular file" | "regular empty file" => "file".to_owned(),
+                    "directory" => kind,
+                    _ => "other".to_owned(),
+                };
             }
         }
         Ok(())
