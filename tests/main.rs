@@ -2,3 +2,4 @@
 
 mod resources;
 mod ssh;
+mod report;

@@ -1,5 +1,7 @@
 //! What a cluster needs of its artifact source.
 
+use std::path::Path;
+
 use semver::Version;
 
 use super::{Item, Kind, Problem, Wrong};
@@ -168,7 +170,8 @@ fn add_ons(cluster: &Cluster) -> Vec<Need> {
 
 /// Whether a chart is an artifact by name rather than a path or a reference.
 fn names_artifact(chart: &str) -> bool {
-    !chart.contains('/') && !chart.contains(':') && !chart.ends_with(".tgz")
+    let file = Path::new(chart).extension().is_some_and(|end| end == "tgz");
+    !chart.contains(['/', ':']) && !file
 }
 
 fn chart(name: &str, version: Option<&String>) -> Need {

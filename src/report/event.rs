@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::phases::PhaseId;
 
 /// One thing that happened; `--output json` prints one per line.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(
     tag = "event",
     rename_all = "kebab-case",
@@ -91,7 +91,7 @@ pub enum Event {
 }
 
 /// Everything that a user needs to mend a failed step.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct FailureReport {
     /// One line: what failed and why.

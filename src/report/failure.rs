@@ -63,6 +63,12 @@ impl Failures {
         }
     }
 
+    /// Failed steps and unreachable hosts; steps not started.
+    pub fn counts(&self) -> (usize, usize) {
+        let skipped = self.skipped.iter().map(|(_, steps)| steps.len()).sum();
+        (self.failed.len() + self.unreachable.len(), skipped)
+    }
+
     /// The blocks, wrapped at `width` columns; empty when nothing failed.
     pub fn render(&self, width: usize) -> String {
         let mut out = String::new();
@@ -73,7 +79,7 @@ impl Failures {
             field(&mut out, "do", hint, width);
         }
         for (index, failed) in self.failed.iter().enumerate() {
-            let number = if total > 1 {
+            let number = if self.failed.len() > 1 {
                 format!(" ({} of {})", index + 1, self.failed.len())
             } else {
                 String::new()
@@ -111,6 +117,13 @@ impl Failures {
     fn resume(&self) -> String {
         format!("baremetal {}", self.command)
     }
+}
+
+/// One failure in full as text of its own, for files.
+pub(super) fn block_text(report: &FailureReport) -> String {
+    let mut out = String::new();
+    block(&mut out, report, super::text::PLAIN_WIDTH);
+    out
 }
 
 /// One failure in full.

@@ -4,12 +4,24 @@
 
 mod event;
 mod failure;
+mod findings;
+mod json;
+mod junit;
 mod plain;
+mod plan;
+mod summary;
+mod terminal;
 pub mod text;
 
 pub use event::{Event, FailureReport, Reporter};
 pub use failure::Failures;
+pub use findings::findings;
+pub use json::{Json, events_schema};
+pub use junit::Junit;
 pub use plain::Plain;
+pub use plan::{PlanStyle, plan};
+pub use summary::summary;
+pub use terminal::{Look, Terminal};
 
 use std::{io, path::PathBuf};
 
@@ -37,30 +49,55 @@ pub trait Render: Send {
     }
 }
 
-/// Shows events until [`Event::RunFinished`] or until every [`Reporter`] is gone.
+/// Shows events until [`Event::RunFinished`] or until every [`Reporter`] is gone, and keeps a JUnit file where one is asked for.
 ///
-/// A broken pipe ends the showing, never the run.
+/// A broken pipe or a full disk ends the showing, never the run; the first such error is the handle's outcome.
 pub fn spawn(
     format: Format,
     mut receiver: UnboundedReceiver<(u64, Event)>,
     verbose: bool,
-    _junit: Option<PathBuf>,
+    junit: Option<PathBuf>,
 ) -> JoinHandle<io::Result<()>> {
-    let _ = format;
-    let mut renderers: Vec<Box<dyn Render>> = vec![Box::new(Plain::new(io::stderr(), verbose))];
+    let mut renderers: Vec<Box<dyn Render>> = vec![renderer(format, verbose)];
+    if let Some(path) = junit {
+        renderers.push(Box::new(Junit::new(path)));
+    }
     tokio::spawn(async move {
-        let mut outcome = Ok(());
+        let mut outcomes: Vec<io::Result<()>> = renderers.iter().map(|_| Ok(())).collect();
         while let Some((ms, event)) = receiver.recv().await {
-            for renderer in &mut renderers {
-                outcome = outcome.and(renderer.event(ms, &event));
+            for (renderer, outcome) in renderers.iter_mut().zip(&mut outcomes) {
+                if outcome.is_ok() {
+                    *outcome = renderer.event(ms, &event);
+                }
             }
             if matches!(event, Event::RunFinished { .. }) {
                 break;
             }
         }
-        for renderer in &mut renderers {
-            outcome = outcome.and(renderer.finish());
+        for (renderer, outcome) in renderers.iter_mut().zip(&mut outcomes) {
+            if outcome.is_ok() {
+                *outcome = renderer.finish();
+            }
         }
-        outcome
+        outcomes.into_iter().collect()
     })
+}
+
+fn renderer(format: Format, verbose: bool) -> Box<dyn Render> {
+    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    let live = console::Term::stderr().is_term() && !dumb;
+    match format {
+        Format::Json => Box::new(Json::new(io::stdout(), run_id())),
+        Format::Terminal => Box::new(Terminal::stderr(verbose)),
+        Format::Auto if live => Box::new(Terminal::stderr(verbose)),
+        Format::Auto | Format::Plain => Box::new(Plain::new(io::stderr(), verbose)),
+    }
+}
+
+/// A name for this run among others in a log: start in seconds since 1970, and the process.
+fn run_id() -> String {
+    let seconds = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    format!("{seconds}-{}", std::process::id())
 }

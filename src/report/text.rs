@@ -44,9 +44,11 @@ pub fn phase_title(id: PhaseId) -> &'static str {
     )
 }
 
-/// The text with control characters shown as `?`, but for line ends and tabs: output of hosts must not drive the terminal.
+/// The text without escape sequences and with other control characters as `?`, but for line ends and tabs: output of hosts
+/// must not drive the terminal.
 pub fn printable(text: &str) -> String {
-    text.chars()
+    console::strip_ansi_codes(text)
+        .chars()
         .map(|c| match c {
             '\n' | '\t' => c,
             c if c.is_control() => '?',
