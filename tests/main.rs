@@ -1,5 +1,5 @@
 //! Integration tests: one binary, one link.
 
+mod report;
 mod resources;
 mod ssh;
-mod report;

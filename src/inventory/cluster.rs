@@ -39,6 +39,10 @@ pub struct Cluster {
     pub artifacts: ArtifactSource,
     pub lab: Option<Lab>,
     pub run: RunSettings,
+    /// The user accepts an even number of control planes.
+    pub allow_even_control_planes: bool,
+    /// What the user should know although nothing is wrong: shown once, before anything else.
+    pub warnings: Vec<String>,
     /// Where the inventory lies; paths inside it are relative to its directory.
     pub file: PathBuf,
 }

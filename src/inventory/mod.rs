@@ -1,14 +1,25 @@
 //! What the user wrote → [`Cluster`]. Pure but for reading the files that the inventory names.
+//!
+//! ```text
+//! text ──yaml──▶ tree with positions ──walk (schema)──▶ value ──resolve──▶ Cluster ──rules──▶ mistakes or Cluster
+//! ```
+//!
+//! Every step goes on after a mistake, so that one run shows them all.
 
 mod cluster;
+mod context;
+mod diagnostic;
+mod forms;
+mod keys;
+mod load;
+mod resolve;
+mod rules;
+mod schema;
 mod services;
+mod versions;
+mod walk;
+mod yaml;
 
 pub use cluster::*;
+pub use load::{LoadOptions, json_schema, load, load_with};
 pub use services::*;
-
-use std::path::Path;
-
-/// Reads an inventory; every mistake is found at once.
-pub fn load(_path: &Path) -> anyhow::Result<Cluster> {
-    anyhow::bail!("not yet")
-}

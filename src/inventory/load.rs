@@ -1,0 +1,152 @@
+//! Reads an inventory from its file.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use semver::Version;
+use serde_json::Value;
+
+use super::{
+    Cluster,
+    context::Context,
+    diagnostic::{self, Mistake, Position},
+    resolve, rules,
+    schema::Document,
+    walk, yaml,
+};
+use crate::failure::{Code, Failure};
+
+/// What the command line says over the inventory.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Used instead of the inventory's artifact source.
+    pub bundle: Option<PathBuf>,
+    /// Used instead of the inventory's `kubernetes`.
+    pub kubernetes: Option<Version>,
+}
+
+/// Reads an inventory; every mistake is found at once. Fails with [`Code::Inventory`].
+pub fn load(path: &Path) -> anyhow::Result<Cluster> {
+    load_with(path, &LoadOptions::default())
+}
+
+/// As [`load`], with what the command line says over it.
+pub fn load_with(path: &Path, options: &LoadOptions) -> anyhow::Result<Cluster> {
+    let text = read(path)?;
+    from_text(&text, path, options).map_err(|mistakes| diagnostic::failure(path, mistakes).into())
+}
+
+/// The JSON Schema of the inventory, for editors and for our own checks.
+pub fn json_schema() -> Value {
+    SCHEMA.clone()
+}
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let mut schema = schemars::schema_for!(Document).to_value();
+    without_null(&mut schema);
+    schema
+});
+
+/// A key is left out, not set to null.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [one] = types.as_slice() {
+                    let one = one.clone();
+                    object.insert("type".to_owned(), one);
+                }
+            }
+            for branch in ["anyOf", "oneOf"] {
+                let Some(Value::Array(choices)) = object.get_mut(branch) else {
+                    continue;
+                };
+                choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+                if choices.len() == 1 {
+                    let only = choices.remove(0);
+                    object.remove(branch);
+                    if let Value::Object(only) = only {
+                        for (key, value) in only {
+                            object.entry(key).or_insert(value);
+                        }
+                    }
+                }
+            }
+            if let Some(Value::Array(words)) = object.get_mut("enum") {
+                words.retain(|word| !word.is_null());
+            }
+            object.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
+
+/// Reads a document from its text.
+pub(super) fn from_text(
+    text: &str,
+    path: &Path,
+    options: &LoadOptions,
+) -> Result<Cluster, Vec<Mistake>> {
+    let (tree, mut mistakes) = yaml::parse(text);
+    let Some(tree) = tree else {
+        if mistakes.is_empty() {
+            mistakes.push(Mistake::new(
+                Position { line: 1, column: 1 },
+                "",
+                "the file is empty; see inventories/ for examples",
+            ));
+        }
+        return Err(mistakes);
+    };
+    let value = walk::check(&SCHEMA, &tree, &mut mistakes);
+    let document = match Document::deserialize_checked(&value) {
+        Ok(document) => document,
+        Err(why) => {
+            if mistakes.is_empty() {
+                mistakes.push(Mistake::new(tree.at, "", why));
+            }
+            return Err(mistakes);
+        }
+    };
+    let mut context = Context::new(&tree, path, mistakes);
+    let mut cluster = resolve::cluster(&mut context, &value, document, options, path);
+    rules::check(&mut context, &cluster);
+    if context.mistakes.is_empty() {
+        cluster.warnings = context.warnings;
+        Ok(cluster)
+    } else {
+        Err(context.mistakes)
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let fail = |what: String, hint: &str| Failure::new(Code::Inventory, what).hint(hint.to_owned());
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => fail(
+            format!("there is no inventory {shown}"),
+            "give the path of an inventory; inventories/ holds examples to copy",
+        ),
+        io::ErrorKind::IsADirectory => fail(
+            format!("{shown} is a directory"),
+            "give the inventory's file inside it",
+        ),
+        _ => fail(
+            format!("the inventory {shown} cannot be read: {error}"),
+            "check the file's permissions",
+        ),
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        fail(
+            format!("{shown}:{line}: this is not UTF-8 text"),
+            "save the file as UTF-8",
+        )
+    })
+}

@@ -1,0 +1,109 @@
+//! Which Kubernetes.
+
+use semver::Version;
+
+use crate::inventory::{
+    ArtifactSource, LoadOptions,
+    context::Context,
+    forms::{KubernetesVersion, WantedVersion},
+};
+
+/// Oldest and newest supported minor release of Kubernetes 1.
+pub const MINORS: std::ops::RangeInclusive<u64> = 28..=36;
+
+/// Newest known patch releases, used where the inventory names a minor release only. Facts of 2026-08.
+const NEWEST: &[(u64, u64)] = &[
+    (28, 15),
+    (29, 15),
+    (30, 14),
+    (31, 14),
+    (32, 13),
+    (33, 12),
+    (34, 11),
+    (35, 8),
+    (36, 4),
+];
+
+/// The version to install: the option's, the inventory's, or the bundle's.
+pub fn version(
+    context: &mut Context<'_>,
+    wanted: Option<KubernetesVersion>,
+    artifacts: &ArtifactSource,
+    options: &LoadOptions,
+) -> Version {
+    let wanted = match &options.kubernetes {
+        Some(version) => Some(WantedVersion::Exact(version.clone())),
+        None => wanted.map(|wanted| wanted.0),
+    };
+    let bundle = bundle_version(context, artifacts, wanted.is_some());
+    let version = match (wanted, bundle) {
+        (Some(WantedVersion::Exact(version)), Some(bundle)) if version != bundle => {
+            let message = format!(
+                "{version} is not what the bundle holds; write `{bundle}`, remove the line, or use another bundle"
+            );
+            context.refuse(&["kubernetes"], message);
+            version
+        }
+        (Some(WantedVersion::Minor(minor)), Some(bundle)) if minor != bundle.minor => {
+            let message = format!(
+                "1.{minor} is not what the bundle holds; write `{bundle}`, remove the line, or use another bundle"
+            );
+            context.refuse(&["kubernetes"], message);
+            bundle
+        }
+        (Some(WantedVersion::Exact(version)), _) => version,
+        (Some(WantedVersion::Minor(minor)), None) => newest(minor),
+        (_, Some(bundle)) => bundle,
+        (None, None) => {
+            if !matches!(artifacts, ArtifactSource::Bundle(_)) && !context.has(&["kubernetes"]) {
+                context.refuse(
+                    &[],
+                    "`kubernetes` is missing; add the version, such as `kubernetes: 1.33.4`",
+                );
+            }
+            newest(*MINORS.end())
+        }
+    };
+    if version.major != 1 || !MINORS.contains(&version.minor) {
+        let (oldest, newest_minor) = (MINORS.start(), MINORS.end());
+        let message = format!(
+            "Kubernetes {version} is not supported; write a version from 1.{oldest} to 1.{newest_minor}, such as `{}`",
+            newest(*newest_minor)
+        );
+        context.refuse(&["kubernetes"], message);
+    }
+    version
+}
+
+fn newest(minor: u64) -> Version {
+    let patch = NEWEST
+        .iter()
+        .find(|(known, _)| *known == minor)
+        .map_or(0, |(_, patch)| *patch);
+    Version::new(1, minor, patch)
+}
+
+/// The bundle's own version. A bundle that is not there is a mistake only where nothing else says the version: the run
+/// itself checks the whole bundle later.
+fn bundle_version(
+    context: &mut Context<'_>,
+    artifacts: &ArtifactSource,
+    known: bool,
+) -> Option<Version> {
+    let ArtifactSource::Bundle(path) = artifacts else {
+        return None;
+    };
+    if !path.exists() && known {
+        return None;
+    }
+    match crate::artifacts::bundle_version(path) {
+        Ok(version) => Some(version),
+        Err(error) => {
+            let message = format!(
+                "the bundle's Kubernetes version cannot be read: {error:#}; give another bundle, or write `kubernetes: VERSION`"
+            );
+            context.refuse(&["artifacts", "bundle"], message);
+            None
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! MetalLB, Longhorn, Harbor and add-ons.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{OneOrMany, Secret};
+use crate::inventory::forms::{
+    Address, Community, ComponentVersion, Cron, HostPort, Label, Quantity, Range, Time, Url,
+};
+
+/// A range, several, or more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline, extend("x-instead" = "a range such as `10.0.0.200-10.0.0.219`, or `{pools: {…}}`"))]
+pub enum MetalLbEntry {
+    Ranges(OneOrMany<Range>),
+    Full(Box<MetalLb>),
+}
+
+/// MetalLB.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MetalLb {
+    /// Default: the catalog's.
+    pub version: Option<ComponentVersion>,
+    /// What speaks BGP: `native` (IPv4 without BFD), `frr-k8s`, or `frr` (deprecated upstream). Default: `native` without peers, else `frr-k8s`.
+    pub bgp_mode: Option<BgpMode>,
+    /// Pools of addresses by name: a range, several, or more.
+    #[schemars(required)]
+    pub pools: Option<BTreeMap<String, PoolEntry>>,
+    /// BGP peers by name.
+    #[serde(default)]
+    pub peers: BTreeMap<String, BgpPeer>,
+    /// BFD profiles by name.
+    #[serde(default)]
+    pub bfd_profiles: BTreeMap<String, BfdProfile>,
+    /// BGP communities by name.
+    #[serde(default)]
+    pub communities: BTreeMap<String, Community>,
+    /// Serve only Services of this class. Default: all without a class.
+    pub load_balancer_class: Option<String>,
+    /// Announce from nodes that are labelled `node.kubernetes.io/exclude-from-external-load-balancers`. Default: true where only control planes run workloads.
+    pub ignore_exclude_lb: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum BgpMode {
+    Native,
+    Frr,
+    FrrK8s,
+}
+
+/// A range, several, or more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum PoolEntry {
+    Ranges(OneOrMany<Range>),
+    Full(Pool),
+}
+
+/// A pool and how it is announced.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pool {
+    /// A range or network, or several.
+    #[schemars(required)]
+    pub addresses: Option<OneOrMany<Range>>,
+    /// Whether Services get an address of it without asking. Default: true.
+    #[schemars(extend("default" = true))]
+    pub auto_assign: Option<bool>,
+    /// Whether addresses that end in .0 and .255 are left out. Default: false.
+    #[schemars(extend("default" = false))]
+    pub avoid_buggy_ips: Option<bool>,
+    /// Announce by ARP and NDP: `true`, `false`, or more. Default: true unless there are peers.
+    pub l2: Option<L2Entry>,
+    /// Announce by BGP: `true`, `false`, or more. Default: true if there are peers.
+    pub bgp: Option<BgpEntry>,
+}
+
+/// On, off, or more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum L2Entry {
+    Switch(bool),
+    Full(L2),
+}
+
+/// Announcement by ARP and NDP.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct L2 {
+    /// Interfaces on which addresses are announced. Default: all.
+    #[serde(default)]
+    pub interfaces: Vec<String>,
+    /// Labels of nodes that may announce; several mappings mean any of them. Default: all nodes.
+    pub node_selectors: Option<OneOrMany<BTreeMap<String, String>>>,
+}
+
+/// On, off, or more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum BgpEntry {
+    Switch(bool),
+    Full(Bgp),
+}
+
+/// Announcement by BGP.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bgp {
+    /// Prefix length of IPv4 routes. Default: 32.
+    #[schemars(range(min = 1, max = 32))]
+    pub aggregation_length: Option<u8>,
+    /// Prefix length of IPv6 routes. Default: 128.
+    #[schemars(range(min = 1, max = 128))]
+    pub aggregation_length_v6: Option<u8>,
+    /// BGP local preference, for iBGP.
+    pub local_pref: Option<u32>,
+    /// Names of `communities`, or values.
+    #[serde(default)]
+    pub communities: Vec<String>,
+    /// Names of `peers`. Default: all.
+    #[serde(default)]
+    pub peers: Vec<String>,
+    /// Labels of nodes that may announce; several mappings mean any of them. Default: all nodes.
+    pub node_selectors: Option<OneOrMany<BTreeMap<String, String>>>,
+}
+
+/// A router that nodes talk BGP to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BgpPeer {
+    /// AS number of the nodes.
+    #[schemars(required, range(min = 1))]
+    pub my_asn: Option<u32>,
+    /// AS number of the router.
+    #[schemars(required, range(min = 1))]
+    pub peer_asn: Option<u32>,
+    /// Address of the router.
+    #[schemars(required)]
+    pub address: Option<Address>,
+    /// Default: 179.
+    #[schemars(range(min = 1), extend("default" = 179))]
+    pub port: Option<u16>,
+    /// At least `3s`. Default: `90s`.
+    pub hold_time: Option<Time>,
+    /// Default: a third of `hold-time`.
+    pub keepalive_time: Option<Time>,
+    /// Name of one of `bfd-profiles`.
+    pub bfd_profile: Option<String>,
+    /// Whether the router is more than one hop away. Default: false.
+    #[schemars(extend("default" = false))]
+    pub ebgp_multi_hop: Option<bool>,
+    /// TCP MD5 password.
+    pub password: Option<Secret>,
+    /// Address of the node from which the session is opened.
+    pub source_address: Option<Address>,
+    /// BGP router id, an IPv4 address.
+    pub router_id: Option<Address>,
+    /// Labels of nodes that talk to the router; several mappings mean any of them. Default: all nodes.
+    pub node_selectors: Option<OneOrMany<BTreeMap<String, String>>>,
+}
+
+/// Fast detection of a dead peer; times in milliseconds.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BfdProfile {
+    /// Milliseconds. Default: 300.
+    #[schemars(range(min = 10, max = 60000))]
+    pub receive_interval: Option<u32>,
+    /// Milliseconds. Default: 300.
+    #[schemars(range(min = 10, max = 60000))]
+    pub transmit_interval: Option<u32>,
+    /// Default: 3.
+    #[schemars(range(min = 2, max = 255))]
+    pub detect_multiplier: Option<u32>,
+    /// Milliseconds. Default: 50.
+    #[schemars(range(min = 10, max = 60000))]
+    pub echo_interval: Option<u32>,
+    pub echo_mode: Option<bool>,
+    pub passive_mode: Option<bool>,
+    #[schemars(range(min = 1, max = 254))]
+    pub minimum_ttl: Option<u32>,
+}
+
+/// On, off, or more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum LonghornEntry {
+    Switch(bool),
+    Full(Box<Longhorn>),
+}
+
+/// Longhorn.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Longhorn {
+    /// Default: the catalog's.
+    pub version: Option<ComponentVersion>,
+    /// Copies of each volume. Default: the number of storage nodes, at most 3.
+    #[schemars(range(min = 1, max = 20))]
+    pub replicas: Option<u8>,
+    /// Names of hosts or groups that store data. Default: hosts with `data-disks`; without any, all that run workloads.
+    #[serde(default)]
+    pub nodes: Vec<String>,
+    /// Directory on hosts without `data-disks`. Default: `/var/lib/longhorn`.
+    #[schemars(extend("default" = "/var/lib/longhorn"))]
+    pub data_path: Option<String>,
+    /// Whether the class `longhorn` is the default one. Default: true.
+    #[schemars(extend("default" = true))]
+    pub default_class: Option<bool>,
+    /// What happens to a volume of class `longhorn` whose claim is deleted. Default: `Delete`; class `longhorn-retain` is always there.
+    pub reclaim_policy: Option<ReclaimPolicy>,
+    /// Further classes by name.
+    #[serde(default)]
+    pub storage_classes: BTreeMap<String, StorageClass>,
+    /// Volumes for several nodes at once (needs an NFS client on hosts). Default: true.
+    #[schemars(extend("default" = true))]
+    pub rwx: Option<bool>,
+    /// Encrypted volumes (needs dm_crypt on hosts). Default: false.
+    #[schemars(extend("default" = false))]
+    pub encryption: Option<bool>,
+    /// Whether volumes come back by themselves after all replicas failed. Default: true.
+    #[schemars(extend("default" = true))]
+    pub auto_salvage: Option<bool>,
+    /// Recurring snapshots, backups and the like, by name.
+    #[serde(default)]
+    pub recurring_jobs: BTreeMap<String, RecurringJob>,
+    /// Where backups go: a URL, or more.
+    pub backup: Option<BackupEntry>,
+    /// Ingress for the web interface: its host name, or more. Default: none.
+    pub ui: Option<UiEntry>,
+    /// Longhorn settings by name, over ours.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// Chart values over ours.
+    #[serde(default)]
+    pub values: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum ReclaimPolicy {
+    Delete,
+    Retain,
+}
+
+/// A StorageClass of Longhorn.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StorageClass {
+    /// Default: `Delete`.
+    pub reclaim_policy: Option<ReclaimPolicy>,
+    /// Whether it is the default class. Default: false.
+    #[schemars(extend("default" = false))]
+    pub default: Option<bool>,
+    /// Copies of each volume. Default: Longhorn's.
+    #[schemars(range(min = 1, max = 20))]
+    pub replicas: Option<u8>,
+    /// Further parameters of the provisioner.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Something that Longhorn does on a schedule.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RecurringJob {
+    #[schemars(required)]
+    pub cron: Option<Cron>,
+    #[schemars(required)]
+    pub task: Option<RecurringTask>,
+    /// Groups of volumes; `default` is every volume without a job. Default: `default`.
+    pub groups: Option<Vec<String>>,
+    /// How many are kept. Default: 7.
+    #[schemars(extend("default" = 7))]
+    pub retain: Option<u32>,
+    /// How many volumes at once. Default: 2.
+    #[schemars(range(min = 1), extend("default" = 2))]
+    pub concurrency: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum RecurringTask {
+    Snapshot,
+    SnapshotForceCreate,
+    SnapshotCleanup,
+    SnapshotDelete,
+    Backup,
+    BackupForceCreate,
+    FilesystemTrim,
+    SystemBackup,
+}
+
+/// A target's URL, or one with credentials.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum BackupEntry {
+    Url(String),
+    Full(Backup),
+}
+
+/// Where Longhorn's backups go.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Backup {
+    /// `s3://bucket@region/`, `nfs://host:/path`, `cifs://host/share`, `azblob://container@core.windows.net/`.
+    #[schemars(required)]
+    pub url: Option<String>,
+    /// Keys of the credential Secret: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINTS`, `AWS_CERT`, …
+    #[serde(default)]
+    pub credentials: BTreeMap<String, Secret>,
+    /// Default: `5m`.
+    #[schemars(extend("default" = "5m"))]
+    pub poll_interval: Option<Time>,
+}
+
+/// A host name, or one with settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum UiEntry {
+    Host(String),
+    Full(Ui),
+}
+
+/// Ingress for Longhorn's web interface.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Ui {
+    #[schemars(required)]
+    pub host: Option<String>,
+    /// Default: the cluster's.
+    pub ingress_class: Option<String>,
+    /// Secret with the certificate. Default: no TLS.
+    pub tls_secret: Option<String>,
+}
+
+/// A registry on the cluster, trusted by every node.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Harbor {
+    /// DNS name or address under which it is reached.
+    #[schemars(required)]
+    pub host: Option<HostPort>,
+    /// Password of `admin`: `{file: PATH}`, `{env: NAME}` or `prompt`.
+    #[schemars(required)]
+    pub admin_password: Option<Secret>,
+    /// Address of a MetalLB pool for it. Default: `host` if that is an address, else any.
+    pub address: Option<Address>,
+    /// Chart version. Default: the catalog's.
+    pub version: Option<ComponentVersion>,
+    /// Default: the cluster's default class.
+    pub storage_class: Option<String>,
+    /// Size of the registry's volume. Default: `50Gi`.
+    #[schemars(extend("default" = "50Gi"))]
+    pub size: Option<Quantity>,
+    /// Chart values over ours.
+    #[serde(default)]
+    pub values: Map<String, Value>,
+}
+
+/// A path or chart reference, or more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline, extend("x-instead" = "a path such as `./manifests/app.yaml`, or `{chart: NAME, repo: URL}`"))]
+pub enum AddonEntry {
+    Path(String),
+    Full(Box<Addon>),
+}
+
+/// Something installed through the API: exactly one of `chart`, `kustomize`, `manifests` and `artifact`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Addon {
+    /// Default: the add-on's name for charts, else what the manifests say.
+    pub namespace: Option<Label>,
+    /// Labels of the namespace, e.g. for pod security.
+    #[serde(default)]
+    pub namespace_labels: BTreeMap<String, String>,
+    /// A chart: a name in `repo` or in the bundle, a path, or an `oci://` reference.
+    pub chart: Option<String>,
+    /// Chart repository.
+    pub repo: Option<Url>,
+    /// Chart version. Default: the newest of the repository, or the bundle's.
+    pub version: Option<ComponentVersion>,
+    /// Values of the chart.
+    #[serde(default)]
+    pub values: Map<String, Value>,
+    /// Files of values, later ones over earlier ones and `values` over all; relative to the inventory.
+    #[serde(default)]
+    pub values_files: Vec<PathBuf>,
+    /// A kustomize directory; relative to the inventory.
+    pub kustomize: Option<PathBuf>,
+    /// Manifests, or directories of them; relative to the inventory.
+    pub manifests: Option<OneOrMany<PathBuf>>,
+    /// A manifest of the artifact source, by name.
+    pub artifact: Option<String>,
+    /// What must hold before the add-on counts as installed: `deployment/NAME`, or more.
+    #[serde(default)]
+    pub wait: Vec<WaitEntry>,
+}
+
+/// A workload to roll out, or a condition.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum WaitEntry {
+    Rollout(String),
+    Full(Wait),
+}
+
+/// `endpoints`, or `resource` with `condition`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Wait {
+    /// Service that must have an endpoint.
+    pub endpoints: Option<String>,
+    /// `certificate/web`, as `kubectl wait` takes it.
+    pub resource: Option<String>,
+    /// Condition that must be true. Default: `Ready`.
+    #[schemars(extend("default" = "Ready"))]
+    pub condition: Option<String>,
+}
