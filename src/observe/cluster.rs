@@ -2,10 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{artifacts::Artifacts, inventory::Cluster, remote::Script};
+use crate::{
+    artifacts::Artifacts,
+    inventory::Cluster,
+    phases::{
+        addon::{self, Answer},
+        script_body,
+    },
+    remote::Script,
+    templates,
+};
+
+/// Annotation of the kube-proxy ConfigMap and DaemonSet: which configuration was rolled out last.
+pub(crate) const KUBE_PROXY_HASH: &str = "baremetal.dev/kube-proxy-configuration";
 
 /// Live state of the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -16,6 +29,12 @@ pub struct ApiSeen {
     pub etcd: Vec<EtcdMember>,
     /// `config.conf` of the live kube-proxy ConfigMap.
     pub kube_proxy: Option<Value>,
+    /// Whether the kube-proxy DaemonSet is there; `kubeadm init` makes it last.
+    pub kube_proxy_daemon_set: bool,
+    /// Whether kube-proxy's pods were rolled after the last change of their configuration by us.
+    pub kube_proxy_rolled: bool,
+    /// Whether the CoreDNS Deployment is there.
+    pub coredns: bool,
     /// `ClusterConfiguration` of the live kubeadm-config.
     pub cluster_configuration: Option<Value>,
     /// By add-on name.
@@ -56,12 +75,193 @@ pub struct AddonSeen {
     pub diff: String,
 }
 
+/// Questions that every cluster is asked; answers are sections of the script's output.
+const QUESTIONS: &str = r#"
+ask nodes kube get nodes -o json
+ask system kube -n kube-system get configmap/kube-proxy configmap/kubeadm-config daemonset/kube-proxy deployment/coredns --ignore-not-found -o json
+ask etcd-members etcd member list
+ask etcd-health etcd endpoint health --cluster
+"#;
+
 /// The read-only script for an elected control plane.
-pub fn api_script(_cluster: &Cluster, _artifacts: &Artifacts) -> anyhow::Result<Script> {
-    Ok(Script::read("cluster", ""))
+pub fn api_script(cluster: &Cluster, artifacts: &Artifacts) -> Result<Script> {
+    let (questions, attachments) = addon::questions(cluster, artifacts)?;
+    let endpoint = cluster
+        .control_planes()
+        .next()
+        .map_or("https://127.0.0.1:2379", |host| {
+            crate::phases::kubeadm::etcd_endpoint(host)
+        });
+    let mut body = script_body("addon");
+    body.push_str(templates::text("actions/addon-observe.sh"));
+    body.push_str(&format!("etcd_endpoint='{endpoint}'\n"));
+    body.push_str(QUESTIONS);
+    body.push_str(&questions);
+    body.push_str("answers\n");
+    let mut script = Script::read("cluster", body);
+    script.attachments = attachments;
+    Ok(script)
 }
 
-/// Reads what [`api_script`] printed.
-pub fn parse_api(_via: &str, _stdout: &str) -> anyhow::Result<ApiSeen> {
-    Ok(ApiSeen::default())
+/// Reads what [`api_script`] of the same cluster printed.
+pub fn parse_api(
+    cluster: &Cluster,
+    artifacts: &Artifacts,
+    via: &str,
+    stdout: &str,
+) -> Result<ApiSeen> {
+    let answers = sections(stdout);
+    let answer = |name: &str| answers.get(name).cloned().unwrap_or_default();
+    let nodes = answer("nodes");
+    anyhow::ensure!(
+        nodes.status == 0,
+        "the API does not list its nodes: {}",
+        nodes.err.trim()
+    );
+    let nodes: Value = serde_json::from_str(&nodes.out).context("the list of nodes")?;
+    let mut seen = ApiSeen {
+        via: via.to_owned(),
+        nodes: items(&nodes).map(node).collect(),
+        etcd: members(&answer("etcd-members").out, &answer("etcd-health")),
+        addons: addon::read_answers(cluster, artifacts, &answers)?,
+        ..ApiSeen::default()
+    };
+    if let Ok(system) = serde_json::from_str(&answer("system").out) {
+        read_system(&system, &mut seen)?;
+    }
+    Ok(seen)
+}
+
+/// Splits the output at lines `%% NAME STATUS`.
+fn sections(stdout: &str) -> BTreeMap<String, Answer> {
+    let mut answers: BTreeMap<String, Answer> = BTreeMap::new();
+    let mut current: Option<String> = None;
+    for line in stdout.lines() {
+        if let Some(header) = line.strip_prefix("%% ") {
+            let (name, status) = header.split_once(' ').unwrap_or((header, "0"));
+            if !name.ends_with(".err") {
+                answers.entry(name.to_owned()).or_default().status = status.parse().unwrap_or(2);
+            }
+            current = Some(name.to_owned());
+        } else if let Some(name) = &current {
+            let (name, error) = match name.strip_suffix(".err") {
+                Some(name) => (name, true),
+                None => (name.as_str(), false),
+            };
+            let answer = answers.entry(name.to_owned()).or_default();
+            let text = if error {
+                &mut answer.err
+            } else {
+                &mut answer.out
+            };
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    answers
+}
+
+/// Items of a list, or the one object that was found instead of a list.
+fn items(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value.get("items").and_then(Value::as_array) {
+        Some(items) => Box::new(items.iter()),
+        None => Box::new(std::iter::once(value)),
+    }
+}
+
+fn texts(value: &Value) -> BTreeMap<String, String> {
+    value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn node(value: &Value) -> NodeSeen {
+    let status = &value["status"];
+    NodeSeen {
+        name: text(&value["metadata"]["name"]),
+        ready: list(&status["conditions"])
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True"),
+        unschedulable: value["spec"]["unschedulable"] == true,
+        version: text(&status["nodeInfo"]["kubeletVersion"]),
+        internal_ips: list(&status["addresses"])
+            .filter(|address| address["type"] == "InternalIP")
+            .map(|address| text(&address["address"]))
+            .collect(),
+        labels: texts(&value["metadata"]["labels"]),
+        annotations: texts(&value["metadata"]["annotations"]),
+        taints: list(&value["spec"]["taints"])
+            .map(|taint| {
+                (
+                    text(&taint["key"]),
+                    text(&taint["value"]),
+                    text(&taint["effect"]),
+                )
+            })
+            .collect(),
+    }
+}
+
+fn read_system(system: &Value, seen: &mut ApiSeen) -> Result<()> {
+    let yaml = |value: &Value| -> Result<Option<Value>> {
+        value
+            .as_str()
+            .map(|text| serde_yaml::from_str(text).context("a configuration in kube-system"))
+            .transpose()
+    };
+    let (mut wanted, mut rolled) = (None, None);
+    for object in items(system) {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        match (object["kind"].as_str().unwrap_or_default(), name) {
+            ("ConfigMap", "kube-proxy") => {
+                seen.kube_proxy = yaml(&object["data"]["config.conf"])?;
+                wanted = texts(&object["metadata"]["annotations"]).remove(KUBE_PROXY_HASH);
+            }
+            ("ConfigMap", "kubeadm-config") => {
+                seen.cluster_configuration = yaml(&object["data"]["ClusterConfiguration"])?;
+            }
+            ("DaemonSet", "kube-proxy") => {
+                seen.kube_proxy_daemon_set = true;
+                rolled = texts(&object["spec"]["template"]["metadata"]["annotations"])
+                    .remove(KUBE_PROXY_HASH);
+            }
+            ("Deployment", "coredns") => seen.coredns = true,
+            _ => {}
+        }
+    }
+    seen.kube_proxy_rolled = wanted.is_none() || wanted == rolled;
+    Ok(())
+}
+
+/// Reads `etcdctl member list` (ID, status, name, peer URLs, client URLs, learner) and `endpoint health --cluster`.
+fn members(list: &str, health: &Answer) -> Vec<EtcdMember> {
+    let healthy = |url: &str| {
+        let line = format!("{url} is healthy");
+        health.out.contains(&line) || health.err.contains(&line)
+    };
+    list.lines()
+        .filter_map(|line| {
+            let fields: Vec<_> = line.split(", ").map(str::trim).collect();
+            let [id, _status, name, peers, clients, learner] = fields[..] else {
+                return None;
+            };
+            Some(EtcdMember {
+                id: id.to_owned(),
+                name: name.to_owned(),
+                peer_urls: peers.split(',').map(str::to_owned).collect(),
+                learner: learner == "true",
+                healthy: clients.split(',').next().is_some_and(|url| !url.is_empty() && healthy(url)),
+            })
+        })
+        .collect()
 }

@@ -2,13 +2,17 @@
 
 use anyhow::Result;
 
-use super::ActionStep;
+use super::{ActionStep, PhaseId, addon, addon::Unit};
 use crate::{artifacts::Artifacts, inventory::Cluster, observe::Observation};
 
 pub(super) fn actions(
-    _cluster: &Cluster,
-    _artifacts: &Artifacts,
-    _seen: &Observation,
+    cluster: &Cluster,
+    artifacts: &Artifacts,
+    seen: &Observation,
 ) -> Result<Vec<ActionStep>> {
+    addon::steps(PhaseId::AddOns, cluster, artifacts, seen)
+}
+
+pub(super) fn units(_cluster: &Cluster) -> Result<Vec<Unit>> {
     Ok(Vec::new())
 }

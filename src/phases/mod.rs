@@ -6,6 +6,7 @@ mod binaries;
 mod control_plane_files;
 mod images;
 mod init;
+pub mod kubeadm;
 mod join;
 mod load_balancer;
 mod metallb;
@@ -14,9 +15,12 @@ mod node_metadata;
 mod os;
 pub mod preflight;
 mod runtime;
+mod shell;
 mod storage;
 mod strict_arp;
 mod verify;
+
+pub(crate) use shell::body as script_body;
 
 use serde::Serialize;
 

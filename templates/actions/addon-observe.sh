@@ -1,0 +1,44 @@
+# Read-only: every question runs in the background and answers into a file; the files are printed at the end.
+seen=$BM/seen
+mkdir "$seen"
+TMPDIR=$BM
+export TMPDIR
+
+# Runs "$@" in the background; its output is section $1.
+ask() {
+	ask_section=$seen/$1
+	shift
+	{
+		"$@" >"$ask_section.out" 2>"$ask_section.err" && echo 0 >"$ask_section.status" || echo $? >"$ask_section.status"
+	} &
+}
+
+differs() { kube diff --server-side --force-conflicts "--field-manager=$1" --concurrency=4 -f "$2"; }
+
+# Whether the live objects of add-on $1 are those of way $2…
+manifest_of() {
+	manifest_name=$1
+	base "$manifest_name"
+	if [ -s "$BM/$manifest_name.base.yaml" ]; then differs baremetal-base "$BM/$manifest_name.base.yaml" || return $?; fi
+	render "$@" >"$BM/$manifest_name.rendered.yaml" || return 2
+	differs baremetal "$BM/$manifest_name.rendered.yaml"
+}
+
+# Values of release $1 in namespace $2, once its namespace and Secrets are as they should be.
+release_of() {
+	base "$1"
+	if [ -s "$BM/$1.base.yaml" ]; then differs baremetal-base "$BM/$1.base.yaml" || return $?; fi
+	helm --kubeconfig "$admin" get values "$1" --namespace "$2" --output json
+}
+
+answers() {
+	wait
+	for answer in "$seen"/*.status; do
+		answer=${answer%.status}
+		printf '%%%% %s %s\n' "${answer##*/}" "$(cat "$answer.status")"
+		cat "$answer.out"
+		printf '\n%%%% %s.err 0\n' "${answer##*/}"
+		tail -n 5 "$answer.err"
+		printf '\n'
+	done
+}
