@@ -260,7 +260,10 @@ fn members(list: &str, health: &Answer) -> Vec<EtcdMember> {
                 name: name.to_owned(),
                 peer_urls: peers.split(',').map(str::to_owned).collect(),
                 learner: learner == "true",
-                healthy: clients.split(',').next().is_some_and(|url| !url.is_empty() && healthy(url)),
+                healthy: clients
+                    .split(',')
+                    .next()
+                    .is_some_and(|url| !url.is_empty() && healthy(url)),
             })
         })
         .collect()

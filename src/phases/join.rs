@@ -176,10 +176,7 @@ fn control_plane_credentials(
         .arg(kubeadm::etcd_endpoint(elected))
         .arg(kubeadm::peer_url(host))
         .arg(shell::yes(facts.kube.kubelet_conf))
-        .attach(
-            "init.yaml",
-            kubeadm::init_configuration(cluster, elected)?,
-        )
+        .attach("init.yaml", kubeadm::init_configuration(cluster, elected)?)
         .attach("cluster.yaml", kubeadm::cluster_configuration(cluster)?)
         .sensitive()
         .timeout(Duration::from_secs(240));

@@ -60,7 +60,11 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
         )),
         Resource::File(File {
             check: Some(r#"keepalived -t -f "$1""#.to_owned()),
-            ..File::new(KEEPALIVED, keepalived(cluster, host, vip, context.facts), 0o644)
+            ..File::new(
+                KEEPALIVED,
+                keepalived(cluster, host, vip, context.facts),
+                0o644,
+            )
         }),
         service("haproxy.service", HAPROXY),
         service("keepalived.service", KEEPALIVED),

@@ -142,7 +142,9 @@ pub(super) fn chart_version(archive: &[u8]) -> Result<String> {
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
-        if path.file_name().is_some_and(|name| name == "Chart.yaml") && path.components().count() == 2 {
+        if path.file_name().is_some_and(|name| name == "Chart.yaml")
+            && path.components().count() == 2
+        {
             let mut text = String::new();
             entry.read_to_string(&mut text)?;
             let chart: Value = serde_yaml::from_str(&text)?;

@@ -118,7 +118,9 @@ fn action(unit: &Unit, prepared: &Prepared, live: Option<&AddonSeen>) -> Action 
     };
     let mut script = shell::change("addon");
     script.name = format!("apply-{}", addon.name);
-    script.body.push_str(crate::templates::text("actions/addon-apply.sh"));
+    script
+        .body
+        .push_str(crate::templates::text("actions/addon-apply.sh"));
     script.body.push_str(&prepared.apply_call());
     for wait in &addon.wait {
         script.body.push_str(&wait_call(&addon.namespace, wait));
@@ -168,7 +170,9 @@ pub(crate) fn questions(
         attachments.extend(prepared.attachments);
     }
     if helm {
-        lines.push_str("ask helm helm --kubeconfig \"$admin\" list --all-namespaces --all --output json\n");
+        lines.push_str(
+            "ask helm helm --kubeconfig \"$admin\" list --all-namespaces --all --output json\n",
+        );
     }
     Ok((lines, attachments))
 }
@@ -197,9 +201,9 @@ pub(crate) fn read_answers(
             let prepared = prepare(unit, cluster, artifacts)?;
             let answer = answers.get(&format!("addon-{}", unit.addon.name));
             let live = match &prepared.method {
-                Method::Chart { version, values, .. } => {
-                    release_seen(unit, version.as_deref(), values, answer, &releases)
-                }
+                Method::Chart {
+                    version, values, ..
+                } => release_seen(unit, version.as_deref(), values, answer, &releases),
                 _ => manifest_seen(answer),
             };
             Ok((unit.addon.name.clone(), live))
@@ -260,16 +264,23 @@ fn release_seen(
     let chart = release["chart"].as_str().unwrap_or_default();
     let bare = |version: &str| version.trim_start_matches('v').to_owned();
     if let Some(version) = version
-        && !chart
-            .rsplit_once('-')
-            .is_some_and(|_| bare(chart).ends_with(&format!("-{version}")) || chart.ends_with(&format!("-{}", bare(version))) || chart.ends_with(&format!("-v{}", bare(version))))
+        && !chart.rsplit_once('-').is_some_and(|_| {
+            bare(chart).ends_with(&format!("-{version}"))
+                || chart.ends_with(&format!("-{}", bare(version)))
+                || chart.ends_with(&format!("-v{}", bare(version)))
+        })
     {
         differs.push(format!("chart {chart}, wanted version {version}"));
     }
-    let live: Option<Value> = answer.and_then(|answer| serde_json::from_str(answer.out.trim()).ok());
+    let live: Option<Value> =
+        answer.and_then(|answer| serde_json::from_str(answer.out.trim()).ok());
     match (answer, live) {
         (Some(Answer { status: 0, .. }), Some(live)) => {
-            let live = if live.is_null() { Value::Object(Map::new()) } else { live };
+            let live = if live.is_null() {
+                Value::Object(Map::new())
+            } else {
+                live
+            };
             if live != Value::Object(values.clone()) {
                 differs.push(value_diff(&live, values));
             }

@@ -170,8 +170,10 @@ pub(crate) fn prepare(unit: &Unit, cluster: &Cluster, artifacts: &Artifacts) -> 
             )
         }
         AddonSource::Kustomize(path) => {
-            let (archive, inside) = kustomization::pack(&absolute(cluster, path))
-                .with_context(|| format!("add-on {}: kustomization {}", addon.name, path.display()))?;
+            let (archive, inside) =
+                kustomization::pack(&absolute(cluster, path)).with_context(|| {
+                    format!("add-on {}: kustomization {}", addon.name, path.display())
+                })?;
             attach("tar", archive);
             Method::Kustomize(inside)
         }
@@ -327,7 +329,12 @@ fn chart(
         .find(|item| item.kind == Kind::Chart && item.name == *chart);
     if let Some(item) = item {
         return Ok((
-            method(blob_path(item), false, Vec::new(), Some(item.version.clone())),
+            method(
+                blob_path(item),
+                false,
+                Vec::new(),
+                Some(item.version.clone()),
+            ),
             None,
         ));
     }
