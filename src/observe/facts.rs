@@ -1,12 +1,15 @@
 //! Facts of a host: one read-only script, one round trip.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
 
+use anyhow::{Result, bail};
 use serde::Serialize;
 
+use super::certificate;
 use crate::{
-    inventory::{Cluster, Host},
+    inventory::{Cluster, Host, RuntimeSource},
     remote::Script,
+    templates,
 };
 
 /// What a host says of itself. Sizes in bytes, times in seconds.
@@ -35,11 +38,11 @@ pub struct Facts {
     pub resolv_conf: String,
     /// Whether the host is itself a container (a lab host).
     pub container: bool,
-    /// Whether CAP_SYS_RESOURCE is there; without it containerd must not lower OOM scores.
+    /// Whether `CAP_SYS_RESOURCE` is there; without it containerd must not lower OOM scores.
     pub sys_resource: bool,
     pub kube: KubeFacts,
     /// Every `key=value` line of the script, for preflight checks.
-    pub raw: std::collections::BTreeMap<String, Vec<String>>,
+    pub raw: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -77,15 +80,305 @@ pub struct KubeFacts {
     /// Whether this host has the VIP on an interface now.
     pub holds_vip: bool,
     /// sha256 of files that must be the same on all control planes, by path.
-    pub shared_files: std::collections::BTreeMap<String, String>,
+    pub shared_files: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// Every value of a key that the script printed.
+    pub fn all(&self, key: &str) -> &[String] {
+        self.raw.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first value of a key, or nothing.
+    pub fn one(&self, key: &str) -> &str {
+        self.all(key).first().map_or("", String::as_str)
+    }
+
+    /// The rest of a value whose first word is `name`: of `unit=kubelet.service loaded active enabled` and the like.
+    pub fn about(&self, key: &str, name: &str) -> Option<&str> {
+        self.all(key)
+            .iter()
+            .find_map(|value| value.strip_prefix(name)?.strip_prefix(' '))
+    }
+
+    /// Whether a systemd unit runs.
+    pub fn unit_active(&self, unit: &str) -> bool {
+        self.about("unit", unit)
+            .is_some_and(|state| state.split(' ').nth(1) == Some("active"))
+    }
+
+    /// The interface that carries an address.
+    pub fn interface_of(&self, address: IpAddr) -> Option<&str> {
+        self.addresses
+            .iter()
+            .find(|one| one.address == address)
+            .map(|one| one.interface.as_str())
+    }
+
+    /// Version of the containerd that is installed, or that the package index offers.
+    pub fn containerd(&self) -> Option<semver::Version> {
+        [self.one("containerd"), self.one("containerd-candidate")]
+            .iter()
+            .flat_map(|text| text.split_whitespace())
+            .find_map(loose_version)
+    }
+}
+
+/// The version at the start of a word such as `1.6.20~ds1`, `v2.1.4` or `1.7.24-0ubuntu1`.
+fn loose_version(word: &str) -> Option<semver::Version> {
+    let word = word.strip_prefix('v').unwrap_or(word);
+    let plain: String = word
+        .chars()
+        .take_while(|letter| letter.is_ascii_digit() || *letter == '.')
+        .collect();
+    semver::Version::parse(plain.trim_end_matches('.')).ok()
+}
+
+/// Ports on which nothing foreign may listen, with the programs that may.
+pub(crate) fn ports(cluster: &Cluster, host: &Host) -> BTreeMap<u16, Vec<&'static str>> {
+    let mut ports = BTreeMap::new();
+    let mut add =
+        |port: u16, owner: &'static str| ports.entry(port).or_insert_with(Vec::new).push(owner);
+    if host.is_node() {
+        add(10250, "kubelet");
+        if cluster.kube_proxy.enabled {
+            add(10256, "kube-proxy");
+        }
+    }
+    if host.is_control_plane() {
+        add(cluster.apiserver_port(), "kube-apiserver");
+        add(10257, "kube-controller");
+        add(10259, "kube-scheduler");
+        add(2379, "etcd");
+        add(2380, "etcd");
+    }
+    if let Some(vip) = cluster.vip()
+        && cluster.vip_holders().any(|one| one.name == host.name)
+    {
+        add(cluster.endpoint.port, "haproxy");
+        add(vip.haproxy.stats_port, "haproxy");
+    }
+    ports
+}
+
+/// Directories whose disk must have room.
+fn disks(cluster: &Cluster, host: &Host) -> Vec<String> {
+    let mut disks = vec![
+        "/usr/local/bin".to_owned(),
+        "/var/lib/baremetal".to_owned(),
+        "/var/log".to_owned(),
+    ];
+    if host.is_node() {
+        disks.push("/var/lib/kubelet".to_owned());
+        disks.push(cluster.runtime.root.clone());
+    }
+    if host.is_control_plane() {
+        disks.push(cluster.control_plane.etcd_data_dir.clone());
+    }
+    if stores(cluster, host) {
+        disks.extend(cluster.longhorn.iter().map(|one| one.data_path.clone()));
+    }
+    disks.extend(host.data_disks.iter().map(|disk| disk.path.clone()));
+    disks
+}
+
+/// Whether the host keeps Longhorn's replicas.
+pub(crate) fn stores(cluster: &Cluster, host: &Host) -> bool {
+    cluster
+        .longhorn
+        .as_ref()
+        .is_some_and(|longhorn| longhorn.storage_nodes.contains(&host.name))
 }
 
 /// The script that collects [`Facts`] and what the preflight checks need.
-pub fn facts_script(_cluster: &Cluster, _host: &Host) -> Script {
-    Script::read("facts", "")
+pub fn facts_script(cluster: &Cluster, host: &Host) -> Script {
+    let yes = |asked: bool| if asked { "yes" } else { "" }.to_owned();
+    let devices: Vec<String> = host
+        .data_disks
+        .iter()
+        .filter_map(|disk| disk.device.clone())
+        .collect();
+    let ports: Vec<String> = ports(cluster, host).keys().map(u16::to_string).collect();
+    let candidate = host.is_node() && cluster.runtime.source == RuntimeSource::Distribution;
+    let mut body = String::new();
+    for (name, value) in [
+        ("node_ip", host.node_ip.to_string()),
+        ("interface", host.interface.clone().unwrap_or_default()),
+        (
+            "vip",
+            cluster
+                .vip()
+                .map(|vip| vip.address.to_string())
+                .unwrap_or_default(),
+        ),
+        ("apiserver_port", cluster.apiserver_port().to_string()),
+        ("ports", ports.join(" ")),
+        ("etcd_dir", cluster.control_plane.etcd_data_dir.clone()),
+        ("disks", disks(cluster, host).join(" ")),
+        ("devices", devices.join(" ")),
+        ("candidate", yes(candidate)),
+        ("sent", now().to_string()),
+        (
+            "longhorn",
+            yes(cluster.longhorn.is_some() && host.is_node()),
+        ),
+    ] {
+        let quoted =
+            shlex::try_quote(&value).map_or_else(|_| "''".into(), std::borrow::Cow::into_owned);
+        let _ = writeln!(body, "{name}={quoted}");
+    }
+    body.push_str(templates::text("observe/facts.sh"));
+    let mut script = Script::read("facts", body);
+    script.timeout = std::time::Duration::from_secs(30);
+    script
+}
+
+/// This machine's clock, in seconds of the epoch, when the script is sent.
+fn now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }
 
 /// Reads what [`facts_script`] printed.
-pub fn parse_facts(_stdout: &str) -> anyhow::Result<Facts> {
-    Ok(Facts::default())
+///
+/// # Errors
+/// When the answer is cut.
+pub fn parse_facts(stdout: &str) -> Result<Facts> {
+    let mut facts = Facts::default();
+    for line in stdout.lines() {
+        if let Some((key, value)) = line.split_once('=') {
+            facts
+                .raw
+                .entry(key.to_owned())
+                .or_default()
+                .push(value.trim_end().to_owned());
+        }
+    }
+    if facts.one("end") != "yes" {
+        bail!("the host's facts are cut");
+    }
+    let number = |key: &str| facts.one(key).parse::<u64>().unwrap_or_default();
+    let family = family(facts.one("os"), facts.one("os-like"));
+    let (cpus, memory) = (number("cpus"), number("memory-kb") * 1024);
+    facts.family = family;
+    facts.cpus = u32::try_from(cpus).unwrap_or_default();
+    facts.memory = memory;
+    facts.cgroup = if facts.one("cgroup") == "2" { 2 } else { 1 };
+    facts.os_id = facts.one("os").to_owned();
+    facts.os_version = facts.one("os-version").to_owned();
+    facts.os_name = facts.one("os-name").to_owned();
+    facts.arch = arch(facts.one("machine")).to_owned();
+    facts.kernel = facts.one("kernel").to_owned();
+    facts.systemd = facts.one("systemd") == "yes";
+    facts.hostname = facts.one("hostname").to_owned();
+    facts.machine_id = facts.one("machine-id").to_owned();
+    facts.resolv_conf = facts.one("resolv-conf").to_owned();
+    facts.container = facts.one("container") == "yes";
+    facts.sys_resource = facts.one("sys-resource") == "yes";
+    facts.default_interface =
+        Some(facts.one("default-interface").to_owned()).filter(|name| !name.is_empty());
+    facts.addresses = facts
+        .all("address")
+        .iter()
+        .filter_map(|line| address(line))
+        .collect();
+    facts.kube = kube(&facts);
+    Ok(facts)
+}
+
+fn family(id: &str, like: &str) -> Family {
+    let mut names = std::iter::once(id).chain(like.split(' '));
+    names
+        .find_map(|name| match name {
+            "debian" | "ubuntu" => Some(Family::Debian),
+            "rhel" | "fedora" | "centos" | "rocky" | "almalinux" => Some(Family::RedHat),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+fn arch(machine: &str) -> &str {
+    match machine {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn address(line: &str) -> Option<InterfaceAddress> {
+    let (interface, address) = line.split_once(' ')?;
+    let (address, prefix) = address.split_once('/')?;
+    Some(InterfaceAddress {
+        interface: interface.to_owned(),
+        address: address.parse().ok()?,
+        prefix: prefix.parse().ok()?,
+    })
+}
+
+fn kube(facts: &Facts) -> KubeFacts {
+    let has = |key: &str, value: &str| facts.all(key).iter().any(|one| one == value);
+    KubeFacts {
+        admin_conf: has("conf", "admin.conf"),
+        kubelet_conf: has("conf", "kubelet.conf"),
+        manifests: facts.all("manifest").to_vec(),
+        etcd_data: facts.one("etcd-data") == "yes",
+        ca_hash: certificate::public_key_hash(facts.one("ca")),
+        server: Some(facts.one("server").to_owned()).filter(|server| !server.is_empty()),
+        apiserver_ready: facts.one("apiserver") == "ready",
+        kubelet_active: facts.unit_active("kubelet.service"),
+        holds_vip: facts
+            .one("vip-wanted")
+            .parse::<IpAddr>()
+            .is_ok_and(|vip| facts.addresses.iter().any(|one| one.address == vip)),
+        shared_files: facts
+            .all("shared")
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(sum, path)| (path.to_owned(), sum.to_owned()))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_answer_is_no_answer() {
+        assert!(parse_facts("os=debian\n").is_err());
+    }
+
+    #[test]
+    fn reads_what_a_host_prints() {
+        let facts = parse_facts(
+            "os=rocky\nos-like=rhel centos fedora\nmachine=aarch64\ncgroup=2\ncpus=4\nmemory-kb=2048\n\
+             address=eth0 10.0.0.1/24\naddress=eth0 10.0.0.9/32\naddress=eth0 fe80::1/64\nvip-wanted=10.0.0.9\n\
+             conf=kubelet.conf\nmanifest=etcd.yaml\nunit=kubelet.service loaded active enabled\n\
+             shared=00ff /etc/kubernetes/pki/ca.crt\nserver=https://10.0.0.9:6443\n\
+             containerd=containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3\nend=yes\n",
+        )
+        .unwrap();
+        assert_eq!(
+            (facts.family, facts.arch.as_str()),
+            (Family::RedHat, "arm64")
+        );
+        assert_eq!(
+            (facts.cpus, facts.memory, facts.cgroup),
+            (4, 2048 * 1024, 2)
+        );
+        assert!(facts.kube.holds_vip && facts.kube.kubelet_conf && facts.kube.kubelet_active);
+        assert!(!facts.kube.admin_conf && !facts.kube.etcd_data && !facts.kube.apiserver_ready);
+        assert_eq!(facts.kube.manifests, ["etcd.yaml"]);
+        assert_eq!(facts.kube.server.as_deref(), Some("https://10.0.0.9:6443"));
+        assert_eq!(
+            facts.kube.shared_files["/etc/kubernetes/pki/ca.crt"],
+            "00ff"
+        );
+        assert_eq!(facts.containerd(), Some(semver::Version::new(1, 6, 20)));
+        assert_eq!(
+            facts.interface_of("10.0.0.1".parse().unwrap()),
+            Some("eth0")
+        );
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Round trips per host: one for facts, one for resources; the elected control plane answers one more for the cluster.
 
+mod certificate;
 mod cluster;
 mod facts;
 
