@@ -138,7 +138,8 @@ impl Session {
             .await
             .with_context(context)?;
         understand(&output, &script).with_context(context)?;
-        let api = parse_api(&seen.elected, &output.stdout).with_context(context)?;
+        let api = parse_api(&self.0.cluster, artifacts, &seen.elected, &output.stdout)
+            .with_context(context)?;
         Ok(Some(api))
     }
 
