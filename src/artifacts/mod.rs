@@ -3,13 +3,16 @@
 pub mod add;
 pub mod bundle;
 mod check;
+pub mod create;
 pub mod http;
 pub mod image;
 mod need;
 pub mod packed;
+pub mod registry;
 pub mod run;
 mod sums;
 pub mod upstream;
+pub mod verify;
 
 pub use check::{Problem, Wrong, check};
 pub use need::{Need, image_name, kubernetes, required, same_version};
