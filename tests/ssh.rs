@@ -3,3 +3,5 @@
 mod connect;
 mod script;
 mod sshd;
+mod sudo;
+mod transfer;

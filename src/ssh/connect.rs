@@ -40,7 +40,8 @@ pub struct Options {
 pub struct Connection {
     pub(super) host: String,
     pub(super) session: Arc<openssh::Session>,
-    pub(super) attempt: Attempt,
+    plain: Attempt,
+    entry: Host,
     pub(super) sudo_password: Option<Secret>,
     pub(super) slots: Semaphore,
     pub(super) round_trips: AtomicUsize,
@@ -82,7 +83,8 @@ impl Connection {
         Ok(Self {
             host: host.name.clone(),
             session: Arc::new(openssh::Session::resume_mux(socket.into_boxed_path(), None)),
-            attempt: plain,
+            plain,
+            entry: host.clone(),
             sudo_password: options.sudo_password.clone(),
             slots: Semaphore::new(SESSIONS),
             round_trips: AtomicUsize::new(0),
@@ -116,6 +118,11 @@ impl Connection {
     /// Closes the connection; sessions on it end.
     pub async fn close(&self) {
         let _ = self.master.lock().await.kill().await;
+    }
+
+    /// This connection for messages, with what ssh made of its configuration.
+    pub(super) async fn attempt(&self) -> Attempt {
+        asked_attempt(&self.entry, &self.base, self.plain.clone()).await
     }
 
     /// What ssh said last of this connection.

@@ -189,7 +189,7 @@ impl Attempt {
             ),
             Kind::JumpHost => "try `ssh` to the jump host itself; its key and host key are needed as well".to_owned(),
             Kind::NoSudo => "log in as root, or install sudo and allow the user to run every command".to_owned(),
-            Kind::SudoPassword => "say in the inventory where the password comes from (`sudo:`), or allow sudo without one".to_owned(),
+            Kind::SudoPassword => "say in the inventory where the password comes from (`ssh: sudo-password:`), or allow sudo without one".to_owned(),
             Kind::WrongSudoPassword => "check the password's source in the inventory; nothing was changed on the host".to_owned(),
             Kind::NoShell => "the login shell must run POSIX sh, and coreutils, tar and mktemp must be there".to_owned(),
             Kind::ControlPath => "set XDG_RUNTIME_DIR or TMPDIR to a short path".to_owned(),

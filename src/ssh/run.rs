@@ -179,7 +179,7 @@ impl Connection {
             ("", false) => "no POSIX shell answered",
             (said, _) => said,
         };
-        RunError::Connect(self.attempt.error(kind, said))
+        RunError::Connect(self.attempt().await.error(kind, said))
     }
 }
 

@@ -3,6 +3,6 @@
 LC_ALL=C
 export LC_ALL
 [ "$(id -u)" != 0 ] || exec sh -c "$1" baremetal
-command -v sudo >/dev/null || exec echo ::no-sudo
+command -v sudo >/dev/null || { echo ::no-sudo; exit 1; }
 [ -n "$2" ] || exec sudo -n -- sh -c "$1" baremetal
 exec sudo -S -p "$2" -- sh -c "$1" baremetal

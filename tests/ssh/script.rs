@@ -80,3 +80,191 @@ async fn a_script_that_takes_too_long_is_killed_with_all_its_children() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&sleeping.stdout), "");
 }
+
+/// Whether any process of this machine (both sides of a loopback connection) has `text` in its arguments or environment.
+fn in_processes(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        for name in ["cmdline", "environ"] {
+            let content = std::fs::read(entry.path().join(name)).unwrap_or_default();
+            if String::from_utf8_lossy(&content).contains(text) {
+                found.push(format!("{}/{name}", entry.path().display()));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_secret_is_in_no_process_and_in_no_file_that_others_can_read() {
+    let token = format!("planted-{}", std::process::id() * 7919);
+    let sshd = Sshd::start();
+    let connection = sshd.connect().await;
+    let secrets = Secrets::default();
+    secrets.insert("TOKEN", Secret::new(token.as_str()));
+    let body = "stat -c '%a' \"$BM\" \"$BM/config\"; cat \"$BM/config\" >\"$BM/copy\"; echo ::say running; sleep 1; echo \"$BM\"";
+    let script = Script::change("use", body).attach_with_secrets("config", "token: @@TOKEN@@");
+    let found = Mutex::new(None);
+    let say = |_: &str| *found.lock().unwrap() = Some(in_processes(&token));
+    let output = connection.run(&script, &secrets, &say).await.unwrap();
+    assert_eq!(found.lock().unwrap().take(), Some(Vec::new()));
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!(lines[..2], ["700", "600"]);
+    assert!(
+        !std::path::Path::new(lines[2]).exists(),
+        "removed at the end"
+    );
+    // The search finds what is there.
+    let mut careless = std::process::Command::new("sh")
+        .args(["-c", "sleep 5; true", &token])
+        .spawn()
+        .unwrap();
+    let seen = in_processes(&token);
+    careless.kill().unwrap();
+    careless.wait().unwrap();
+    assert!(!seen.is_empty());
+}
+
+/// Waits at most ten seconds for a file.
+fn appears(path: &std::path::Path) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !path.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    path.exists()
+}
+
+#[tokio::test]
+async fn a_change_goes_on_without_its_connection_and_a_reading_script_does_not() {
+    let sshd = Sshd::start();
+    for (kind, goes_on) in [("change", true), ("read", false)] {
+        let connection = sshd.connect().await;
+        let (began, ended) = (
+            sshd.file(&format!("{kind}-began")),
+            sshd.file(&format!("{kind}-ended")),
+        );
+        // What it writes after the cut must not kill it.
+        let body = "touch \"$1\"; sleep 1; echo out; echo err >&2; echo out; touch \"$2\"";
+        let script = if goes_on {
+            Script::change("cut", body)
+        } else {
+            Script::read("cut", body)
+        };
+        let script = script
+            .arg(began.display().to_string())
+            .arg(ended.display().to_string());
+        let secrets = Secrets::default();
+        let cut = async {
+            while !began.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connection.close().await;
+        };
+        let (end, ()) = tokio::join!(connection.run(&script, &secrets, &quiet), cut);
+        assert!(matches!(end, Err(RunError::Lost { .. })), "{end:?}");
+        if goes_on {
+            assert!(appears(&ended));
+        } else {
+            std::thread::sleep(Duration::from_millis(1500));
+            assert!(!ended.exists());
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_scripts_at_once_and_large_outputs_pass() {
+    let sshd = Sshd::start();
+    let connection = std::sync::Arc::new(sshd.connect().await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..25 {
+        let connection = connection.clone();
+        tasks.spawn(async move {
+            let script = Script::read("number", "echo \"$1\"").arg(number.to_string());
+            let output = connection.run(&script, &Secrets::default(), &quiet).await;
+            output.unwrap().stdout.trim().parse::<i32>().unwrap()
+        });
+    }
+    let mut numbers = tasks.join_all().await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..25).collect::<Vec<_>>());
+    let body = "head -c 6000000 /dev/zero | tr '\\0' 'a'; cat \"$BM/large\" >&2; exit 3";
+    for script in [Script::read("large", body), Script::change("large", body)] {
+        let script = script.attach("large", vec![b'b'; 3_000_000]);
+        let output = connection
+            .run(&script, &Secrets::default(), &quiet)
+            .await
+            .unwrap();
+        assert_eq!((output.status, output.stdout.len()), (3, 6_000_000));
+        assert!(output.stderr.ends_with("bbb"), "its end is kept");
+    }
+}
+
+/// Feeds the loader itself.
+fn load(stream: &[u8]) -> String {
+    use std::io::Write as _;
+    let mut loader = std::process::Command::new("sh")
+        .args(["-c", baremetal::templates::text("remote/loader.sh")])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // The loader may have gone before it has read everything.
+    let _ = loader.stdin.take().unwrap().write_all(stream);
+    let output = loader.wait_with_output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_stream_that_is_cut_or_damaged_runs_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("ran");
+    let mut archive = tar::Builder::new(Vec::new());
+    let body = format!("touch '{}'\n", mark.display());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(body.len() as u64);
+    header.set_mode(0o600);
+    archive
+        .append_data(&mut header, ".run", body.as_bytes())
+        .unwrap();
+    let archive = archive.into_inner().unwrap();
+    let sum = {
+        use sha2::Digest as _;
+        sha2::Sha256::digest(&archive)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let header = format!("BM1 {} {sum} change 10\n", archive.len());
+    let whole = [header.as_bytes(), &archive].concat();
+    for cut in (0..header.len())
+        .step_by(7)
+        .chain((header.len()..whole.len()).step_by(173))
+    {
+        let said = load(&whole[..cut]);
+        assert!(!mark.exists(), "cut at {cut}: {said}");
+        assert!(!said.contains("::exit"), "cut at {cut}: {said}");
+    }
+    let mut damaged = whole.clone();
+    damaged[header.len() + 520] ^= 1;
+    assert!(load(&damaged).contains("::broken the script arrived incomplete"));
+    assert!(!mark.exists());
+    assert!(load(&whole).ends_with("\n::exit 0\n"));
+    assert!(mark.exists());
+}
+
+#[test]
+fn remote_scripts_are_clean() {
+    for name in ["loader", "root", "transfer", "fetch", "lock"] {
+        let path = format!("{}/templates/remote/{name}.sh", env!("CARGO_MANIFEST_DIR"));
+        let output = std::process::Command::new("shellcheck")
+            .args(["-s", "sh", &path])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+}

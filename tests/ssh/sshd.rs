@@ -23,6 +23,11 @@ pub struct Sshd {
 impl Sshd {
     /// Starts one that lets root in with `user_key`.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one with further lines of configuration.
+    pub fn start_with(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         for name in ["host_key", "user_key", "other_key"] {
@@ -31,7 +36,7 @@ impl Sshd {
         std::fs::copy(path.join("user_key.pub"), path.join("authorized_keys")).unwrap();
         std::fs::create_dir_all("/run/sshd").unwrap();
         let port = free_port();
-        let process = serve(path, port);
+        let process = serve(path, port, more);
         let sshd = Self {
             directory,
             port,
@@ -58,7 +63,7 @@ impl Sshd {
         let _ = self.process.wait();
         std::fs::remove_file(self.file("host_key")).unwrap();
         keygen(&self.file("host_key"));
-        self.process = serve(self.directory.path(), self.port);
+        self.process = serve(self.directory.path(), self.port, "");
     }
 
     pub fn ssh(&self) -> Ssh {
@@ -136,11 +141,11 @@ fn keygen(path: &Path) {
     assert!(made.success());
 }
 
-fn serve(directory: &Path, port: u16) -> Child {
+fn serve(directory: &Path, port: u16, more: &str) -> Child {
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\n\
          PidFile none\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
-         StrictModes no\nAllowTcpForwarding yes\nMaxStartups 100\n",
+         StrictModes no\nAllowTcpForwarding yes\nMaxStartups 100\n{more}",
         directory.display()
     );
     let file = directory.join("sshd_config");
