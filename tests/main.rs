@@ -1,6 +1,7 @@
 //! Integration tests: one binary, one link.
 
 mod inventory;
+mod lab;
 mod report;
 mod resources;
 mod ssh;

@@ -2,7 +2,7 @@
 
 mod bundle;
 
-pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
+pub use bundle::BundleCommand;
 
 use std::path::PathBuf;
 

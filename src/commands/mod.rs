@@ -1,3 +1,1 @@
 //! One file per verb.
-
-pub mod bundle;

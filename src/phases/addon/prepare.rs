@@ -202,7 +202,8 @@ fn base(unit: &Unit) -> Result<Vec<Attachment>> {
         addon.namespace.as_str(),
         "" | "default" | "kube-system" | "kube-public" | "kube-node-lease"
     );
-    if !given && unit.makes_namespace {
+    // A namespace that a manifest brings itself needs no second owner.
+    if !given && (!addon.namespace_labels.is_empty() || !unit.secrets.is_empty()) {
         let manifest = serde_json::json!({
             "apiVersion": "v1",
             "kind": "Namespace",
