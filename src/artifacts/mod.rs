@@ -1,10 +1,18 @@
 //! Where binaries, images, charts and manifests come from: upstream, a mirror or a bundle, behind one list of pinned items.
 
+pub mod add;
 pub mod bundle;
 mod check;
+pub mod create;
+pub mod http;
+pub mod image;
 mod need;
 pub mod packed;
+pub mod registry;
+pub mod run;
 mod sums;
+pub mod upstream;
+pub mod verify;
 
 pub use check::{Problem, Wrong, check};
 pub use need::{Need, image_name, kubernetes, required, same_version};
@@ -131,9 +139,41 @@ pub fn resolve(cluster: &Cluster) -> Result<Artifacts> {
             &required(cluster),
             cache_directory().as_deref(),
         ),
-        ArtifactSource::Upstream | ArtifactSource::Mirror(_) => {
-            anyhow::bail!("only bundles can be resolved yet")
+        ArtifactSource::Upstream => resolve_upstream(cluster, None, cache_directory().as_deref()),
+        ArtifactSource::Mirror(prefix) => {
+            resolve_upstream(cluster, Some(prefix), cache_directory().as_deref())
         }
+    }
+}
+
+/// [`resolve`] for upstream or a mirror of it: nothing is fetched but checksums that are not pinned.
+fn resolve_upstream(
+    cluster: &Cluster,
+    mirror: Option<&str>,
+    cache: Option<&Path>,
+) -> Result<Artifacts> {
+    let source = upstream::Source::new(mirror, cache);
+    let (items, problems) = source.items(&required(cluster), &upstream::ARCHITECTURES);
+    if problems.is_empty() {
+        return Ok(Artifacts {
+            items,
+            ..Artifacts::default()
+        });
+    }
+    let from = mirror.unwrap_or("upstream");
+    let message = format!(
+        "artifacts from {from}: {}\n  {}",
+        count(problems.len()),
+        problems.join("\n  ")
+    );
+    let hint = "nothing was changed on any host; without internet use a bundle: `baremetal bundle create` makes one elsewhere";
+    Err(Failure::new(Code::Preflight, message).hint(hint).into())
+}
+
+fn count(problems: usize) -> String {
+    match problems {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
     }
 }
 
@@ -178,10 +218,7 @@ pub fn resolve_bundle(
 
 /// All that is wrong with a bundle as one failure.
 pub fn problems_failure(path: &Path, lines: &[String]) -> Failure {
-    let count = match lines.len() {
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
-    };
+    let count = count(lines.len());
     let message = format!(
         "bundle {}: {count}\n  {}",
         path.display(),

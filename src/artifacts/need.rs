@@ -34,6 +34,11 @@ pub fn required(cluster: &Cluster) -> Vec<Need> {
     needs.extend(pod_network(&cluster.network.plugin));
     needs.extend(services(cluster));
     needs.extend(add_ons(cluster));
+    let elsewhere =
+        !cluster.registries.is_empty() || cluster.control_plane.image_repository.is_some();
+    for need in &mut needs {
+        need.optional |= elsewhere && need.kinds == [Kind::Image];
+    }
     if needs.iter().any(|need| need.kinds == [Kind::Chart]) {
         needs.push(need(
             &[Kind::Binary, Kind::Archive],
@@ -73,8 +78,6 @@ pub fn kubernetes(version: &Version) -> Vec<Need> {
 
 /// Images of the control plane. kubeadm says which; here only those that every release has.
 fn images(cluster: &Cluster) -> Vec<Need> {
-    let elsewhere =
-        !cluster.registries.is_empty() || cluster.control_plane.image_repository.is_some();
     let mut needs: Vec<Need> = [
         "kube-apiserver",
         "kube-controller-manager",
@@ -91,9 +94,6 @@ fn images(cluster: &Cluster) -> Vec<Need> {
     for name in ["etcd", "coredns", "pause"] {
         needs.push(need(&[Kind::Image], name, None, "kubeadm starts it"));
     }
-    for need in &mut needs {
-        need.optional = elsewhere;
-    }
     needs
 }
 
@@ -101,13 +101,9 @@ fn pod_network(plugin: &PodNetwork) -> Vec<Need> {
     match plugin {
         PodNetwork::Flannel(flannel) => {
             let why = "the pod network runs it";
-            let image = |name, version: &str| Need {
-                optional: true,
-                ..need(&[Kind::Image], name, Some(version.to_owned()), why)
-            };
             vec![
-                image("flannel", &flannel.version),
-                image("flannel-cni-plugin", &flannel.cni_plugin_version),
+                image("flannel", &flannel.version, why),
+                image("flannel-cni-plugin", &flannel.cni_plugin_version, why),
             ]
         }
         PodNetwork::Calico { version, .. } => vec![chart("calico", Some(version))],
@@ -134,6 +130,13 @@ fn services(cluster: &Cluster) -> Vec<Need> {
     }
     if let Some(longhorn) = &cluster.longhorn {
         needs.push(chart("longhorn", Some(&longhorn.version)));
+        for name in [
+            "longhorn-manager",
+            "longhorn-engine",
+            "longhorn-instance-manager",
+        ] {
+            needs.push(image(name, &longhorn.version, "Longhorn runs it"));
+        }
     }
     if let Some(harbor) = &cluster.harbor {
         needs.push(chart("harbor", Some(&harbor.version)));
@@ -172,6 +175,10 @@ fn add_ons(cluster: &Cluster) -> Vec<Need> {
 fn names_artifact(chart: &str) -> bool {
     let file = Path::new(chart).extension().is_some_and(|end| end == "tgz");
     !chart.contains(['/', ':']) && !file
+}
+
+fn image(name: &str, version: &str, why: &str) -> Need {
+    need(&[Kind::Image], name, Some(version.to_owned()), why)
 }
 
 fn chart(name: &str, version: Option<&String>) -> Need {

@@ -2,7 +2,7 @@
 
 mod bundle;
 
-pub use bundle::BundleCommand;
+pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
 
 use std::path::PathBuf;
 

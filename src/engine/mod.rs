@@ -1,1 +1,20 @@
 //! Runs a plan: graph, limits, cancellation, lock, journal.
+//!
+//! A [`Session`] holds the connections: `connect`, `facts`, `observe`, `lock`, `run`, `close`, in that order.
+
+mod explain;
+mod graph;
+mod lock;
+mod log;
+mod observe;
+mod run;
+mod session;
+mod stage;
+mod stop;
+
+pub use lock::Lock;
+pub use log::RunLog;
+pub use observe::{elect, is_live};
+pub use run::Outcome;
+pub use session::{Options, Session};
+pub use stop::{Level, Stop};

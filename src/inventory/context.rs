@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    SecretSource,
+    Host, SecretSource,
     diagnostic::{Mistake, Position},
     schema::{Secret, SecretPlace},
     yaml::{Node, Yaml},
@@ -63,6 +63,24 @@ impl<'a> Context<'a> {
         let at = node.at;
         let mistake = Mistake::new(at, display(&path[..depth]), message);
         self.mistakes.push(mistake);
+    }
+
+    /// Records a mistake of one host where it is written: at the host, at one of its groups, or at the defaults.
+    pub fn refuse_host(&mut self, host: &Host, rest: &[&str], message: impl Into<String>) {
+        let own: Vec<&str> = [&["hosts", host.name.as_str()], rest].concat();
+        let groups = host
+            .groups
+            .iter()
+            .rev()
+            .map(|group| [&["groups", group.as_str()], rest].concat());
+        let mut inherited = groups.chain([[&["defaults"], rest].concat()]);
+        if self.has(&own) {
+            return self.refuse(&own, message);
+        }
+        match inherited.find(|path| self.has(path)) {
+            Some(path) => self.refuse(&path, message),
+            None => self.refuse(&own, message),
+        }
     }
 
     /// As [`refuse`](Self::refuse), at the key of the entry.

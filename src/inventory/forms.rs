@@ -106,7 +106,6 @@ pub struct AddressRange {
     pub text: String,
 }
 
-#[allow(dead_code, reason = "used by the rules")]
 impl AddressRange {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.from.is_ipv4() == address.is_ipv4() && self.from <= address && address <= self.to
@@ -292,6 +291,11 @@ fn host_port(text: &str) -> Result<(String, Option<u16>), Refusal> {
             .unwrap_or_default()
             .trim_end_matches('/');
         return Err(format!("is a URL; write host and port alone: `{bare}`"));
+    }
+    if let Some((bare, _)) = text.split_once('/') {
+        return Err(format!(
+            "has a prefix length, which belongs to a VIP; write `{bare}`, or `{{vip: {text}}}`"
+        ));
     }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => match port.parse::<u16>() {

@@ -42,28 +42,46 @@ const FOREIGN: &[(&str, &str)] = &[
     ("bundle", "artifacts"),
 ];
 
-/// Advice for an unknown key: the nearest known one, where it belongs, or all that are known.
-pub fn advice(root: &Value, path: &str, known: &[&str], key: &str) -> String {
-    let normal = key.replace('_', "-");
-    if known.contains(&normal.as_str()) {
-        return format!("write `{normal}`");
+/// What to do about an unknown key: the known one that was probably meant, and advice in words.
+pub fn advice(root: &Value, path: &str, known: &[&str], key: &str) -> (Option<String>, String) {
+    if let Some(ours) = meant(known, key) {
+        let more = match (path.rsplit('.').next(), ours) {
+            (Some("ssh"), "sudo-password") => {
+                " for sudo (ssh itself logs in with a key or an agent)"
+            }
+            (_, "ssh") => ": {user: …, port: …}",
+            _ => "",
+        };
+        return (Some(ours.to_owned()), format!("write `{ours}`{more}"));
     }
-    let foreign = FOREIGN
-        .iter()
-        .find(|(theirs, ours)| *theirs == key && known.contains(ours));
-    if let Some((_, ours)) = foreign {
-        return format!("write `{ours}`");
-    }
-    let kebab = kebab_case(key);
-    if let Some(best) = nearest(&kebab, known.iter().copied()) {
-        return format!("write `{best}`");
-    }
-    if let Some(place) = elsewhere(root, &kebab).filter(|place| place != path) {
-        return format!("it belongs in `{place}`");
+    match elsewhere(root, &kebab_case(key)) {
+        Some(Place::Top) if !path.is_empty() => {
+            return (None, "it belongs to the top level, not here".to_owned());
+        }
+        Some(Place::Section(section)) if section != path => {
+            return (None, format!("it belongs in `{section}`"));
+        }
+        _ => {}
     }
     let mut known = known.to_vec();
     known.sort_unstable();
-    format!("known are {}", known.join(", "))
+    (None, format!("known are {}", known.join(", ")))
+}
+
+/// The known key for a foreign, misspelt or differently cased one.
+fn meant<'a>(known: &[&'a str], key: &str) -> Option<&'a str> {
+    let ours = |foreign: &str| {
+        let pair = FOREIGN.iter().find(|(theirs, _)| *theirs == foreign)?;
+        known.iter().copied().find(|known| *known == pair.1)
+    };
+    let kebab = kebab_case(key);
+    known
+        .iter()
+        .copied()
+        .find(|known| *known == kebab)
+        .or_else(|| ours(key))
+        .or_else(|| nearest(&kebab, known.iter().copied()))
+        .or_else(|| ours(nearest(key, FOREIGN.iter().map(|(theirs, _)| *theirs))?))
 }
 
 /// The word that was probably meant: at most a third of its letters differ.
@@ -98,20 +116,22 @@ fn kebab_case(key: &str) -> String {
     kebab
 }
 
-/// The section of the document that has this key, e.g. `network` for `pods`.
-fn elsewhere(root: &Value, key: &str) -> Option<String> {
-    if root
-        .pointer("/properties")
-        .and_then(|properties| properties.get(key))
-        .is_some()
-    {
-        return Some("the top level, not indented".to_owned());
-    }
+/// Where in the document a key belongs.
+enum Place {
+    Top,
+    Section(String),
+}
+
+/// The place of the document that has this key, e.g. `network` for `pods`.
+fn elsewhere(root: &Value, key: &str) -> Option<Place> {
     let properties = root.get("properties")?.as_object()?;
+    if properties.contains_key(key) {
+        return Some(Place::Top);
+    }
     properties
         .iter()
         .find(|(_, schema)| has_key(root, schema, key, 0))
-        .map(|(section, _)| section.clone())
+        .map(|(section, _)| Place::Section(section.clone()))
 }
 
 fn has_key(root: &Value, schema: &Value, key: &str, depth: usize) -> bool {

@@ -107,12 +107,13 @@ impl<'a> Walk<'a> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties");
         let mut object = Map::new();
+        let mut meant = Vec::new();
         for (key, value) in entries {
             let known = properties.and_then(|properties| properties.get(&key.text));
             let item_schema = match (known, others) {
                 (Some(schema), _) => schema,
                 (None, Some(Value::Bool(false))) => {
-                    self.unknown_key(properties, key);
+                    meant.extend(self.unknown_key(properties, key));
                     continue;
                 }
                 (None, Some(schema)) => schema,
@@ -133,7 +134,7 @@ impl<'a> Walk<'a> {
             let Some(name) = required.as_str() else {
                 continue;
             };
-            if node.get(name).is_none() {
+            if node.get(name).is_none() && !meant.iter().any(|word| word == name) {
                 let about = properties
                     .and_then(|properties| properties.get(name))
                     .and_then(|property| property.get("description"))
@@ -208,18 +209,24 @@ impl<'a> Walk<'a> {
         None
     }
 
-    fn unknown_key(&mut self, properties: Option<&Map<String, Value>>, key: &super::yaml::Key) {
+    /// Returns the key that was probably meant.
+    fn unknown_key(
+        &mut self,
+        properties: Option<&Map<String, Value>>,
+        key: &super::yaml::Key,
+    ) -> Option<String> {
         let known: Vec<&str> = properties
             .into_iter()
             .flatten()
             .map(|(name, _)| name.as_str())
             .collect();
-        let advice = keys::advice(self.root, &self.path.text(), &known, &key.text);
+        let (meant, advice) = keys::advice(self.root, &self.path.text(), &known, &key.text);
         self.path.0.push(key.text.clone());
         let message = format!("unknown key `{}`; {advice}", key.text);
         self.mistakes
             .push(Mistake::new(key.at, self.path.text(), message));
         self.path.0.pop();
+        meant
     }
 
     fn mistake(&mut self, node: &Node, message: impl Into<String>) {
@@ -314,11 +321,10 @@ impl<'a> Choices<'a> {
             let quoted = if scalar.plain { "" } else { " without quotes" };
             return format!("`{text}` is not a whole number; write one{quoted}");
         }
-        let nearest = keys::nearest(text, self.words.iter().copied());
-        let meant = nearest
-            .map(|word| format!(" (did you mean `{word}`?)"))
-            .unwrap_or_default();
-        format!("`{text}` is not known here{meant}; write {}", self.wanted())
+        match keys::nearest(text, self.words.iter().copied()) {
+            Some(near) => format!("`{text}` is unknown; write `{near}`"),
+            None => format!("`{text}` is unknown; write {}", self.wanted()),
+        }
     }
 
     /// `one of …`, for messages.

@@ -6,6 +6,7 @@ mod certificate;
 mod cluster;
 mod facts;
 
+pub(crate) use cluster::KUBE_PROXY_HASH;
 pub use cluster::{AddonSeen, ApiSeen, EtcdMember, NodeSeen, api_script, parse_api};
 pub use facts::{Facts, Family, InterfaceAddress, KubeFacts, facts_script, parse_facts};
 

@@ -1,8 +1,64 @@
 //! Container images, loaded before they are needed.
 
 use super::Context;
-use crate::resources::Resource;
+use crate::{
+    artifacts::Kind,
+    resources::{Image, Resource},
+};
 
-pub(super) fn resources(_context: &Context<'_>) -> Vec<Resource> {
-    Vec::new()
+/// Images that run on control planes alone.
+const CONTROL_PLANE: &[&str] = &[
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "etcd",
+];
+
+pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
+    let (cluster, host) = (context.cluster, context.host);
+    if !host.is_node() {
+        return Vec::new();
+    }
+    context
+        .artifacts
+        .images(&context.facts.arch)
+        .filter(|item| !item.images.is_empty())
+        .filter(|item| host.is_control_plane() || !CONTROL_PLANE.contains(&item.name.as_str()))
+        .filter(|item| cluster.kube_proxy.enabled || item.name != "kube-proxy")
+        .map(|item| {
+            Resource::Image(Image {
+                references: item.images.clone(),
+                item: Some(item.clone()),
+            })
+        })
+        .collect()
+}
+
+/// The image that holds a pod's namespaces, as kubeadm of this release asks for it: the user's, the artifact source's (which
+/// had it from kubeadm), else the one of the release.
+pub(super) fn pause(context: &Context<'_>) -> String {
+    let cluster = context.cluster;
+    if let Some(image) = &cluster.runtime.pause_image {
+        return image.clone();
+    }
+    let ours = context
+        .artifacts
+        .find(Kind::Image, "pause", &context.facts.arch)
+        .and_then(|item| item.images.first());
+    if let Some(image) = ours {
+        return image.clone();
+    }
+    // `PauseVersion` in kubeadm's constants, per release.
+    let version = match cluster.version.minor {
+        ..=30 => "3.9",
+        31..=33 => "3.10",
+        34 | 35 => "3.10.1",
+        _ => "3.10.2",
+    };
+    let repository = cluster
+        .control_plane
+        .image_repository
+        .as_deref()
+        .unwrap_or("registry.k8s.io");
+    format!("{repository}/pause:{version}")
 }

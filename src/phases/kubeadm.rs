@@ -35,13 +35,7 @@ pub(super) struct JoinSecrets {
 impl JoinSecrets {
     /// Names that belong to one join alone: `cp2` → `JOIN_TOKEN_CP2`.
     pub fn of(scope: &str) -> Self {
-        let scope: String = scope
-            .chars()
-            .map(|letter| match letter {
-                'a'..='z' | 'A'..='Z' | '0'..='9' => letter.to_ascii_uppercase(),
-                _ => '_',
-            })
-            .collect();
+        let scope = super::secret_name(scope);
         Self {
             token: format!("JOIN_TOKEN_{scope}"),
             ca_hash: format!("JOIN_CA_HASH_{scope}"),

@@ -51,7 +51,7 @@ pub const PHASES: &[Phase] = &[
     phase(PhaseId::MetalLb,           "MetalLB",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::StrictArp), Need::Some(PhaseId::NodeMetadata)]),
     phase(PhaseId::Storage,           "Longhorn",                              On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Some(PhaseId::NodeMetadata)]),
     phase(PhaseId::AddOns,            "add-ons",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::MetalLb), Need::Every(PhaseId::Storage)]),
-    phase(PhaseId::Verify,            "verify",                                On::Api,                AtOnce::One, &[Need::Every(PhaseId::AddOns), Need::Every(PhaseId::NodeMetadata)]),
+    phase(PhaseId::Verify,            "verify",                                On::Api,                AtOnce::All, &[Need::Own(PhaseId::JoinControlPlane), Need::Own(PhaseId::JoinWorker), Need::Every(PhaseId::AddOns), Need::Every(PhaseId::NodeMetadata)]),
 ];
 
 /// One row of [`PHASES`].
@@ -254,6 +254,32 @@ pub struct UserSecret {
 }
 
 /// Every secret of the user's that scripts of this cluster ask for; known before the first script is sent.
-pub fn user_secrets(_cluster: &Cluster) -> Vec<UserSecret> {
-    Vec::new()
+pub fn user_secrets(cluster: &Cluster) -> Vec<UserSecret> {
+    let encryption = cluster
+        .control_plane
+        .encryption
+        .as_ref()
+        .and_then(|encryption| {
+            Some(UserSecret {
+                name: init::ENCRYPTION_KEY.to_owned(),
+                title: "key for the encryption of Secrets in etcd (base64)".to_owned(),
+                source: encryption.key.clone()?,
+            })
+        });
+    encryption
+        .into_iter()
+        .chain(cluster.metallb.iter().flat_map(metallb::user_secrets))
+        .chain(cluster.longhorn.iter().flat_map(storage::user_secrets))
+        .chain(cluster.harbor.iter().map(add_ons::user_secrets))
+        .collect()
+}
+
+/// A text as the name of a secret: `bgp-tor1` → `BGP_TOR1`.
+fn secret_name(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            'a'..='z' | 'A'..='Z' | '0'..='9' => letter.to_ascii_uppercase(),
+            _ => '_',
+        })
+        .collect()
 }

@@ -1,8 +1,317 @@
 //! Packages, kernel modules, sysctls, swap, time and name resolution.
 
-use super::Context;
-use crate::resources::Resource;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-pub(super) fn resources(_context: &Context<'_>) -> Vec<Resource> {
-    Vec::new()
+use super::Context;
+use crate::{
+    inventory::{PodNetwork, Swap},
+    observe::Family,
+    resources::{
+        Block, File, Hostname, Module, Package, Resource, Service, ServiceState, SwapOff, Sysctl,
+    },
+};
+
+const HEADER: &str = "# Written by baremetal; changes are overwritten.\n";
+
+pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
+    let mut resources = Vec::new();
+    resources.extend(packages(context));
+    resources.extend(modules(context));
+    resources.extend(sysctls(context));
+    // The swap of a container is its machine's.
+    if context.host.is_node()
+        && context.cluster.system.swap == Swap::Off
+        && !context.facts.container
+    {
+        resources.push(Resource::SwapOff(SwapOff));
+    }
+    resources.extend(time(context));
+    if context.cluster.system.manage_hostname {
+        let name = context.host.name.clone();
+        resources.push(Resource::Hostname(Hostname { name }));
+    }
+    if context.cluster.system.manage_hosts_file {
+        resources.push(hosts_file(context));
+    }
+    resources
+}
+
+fn packages(context: &Context<'_>) -> Vec<Resource> {
+    let (cluster, host, family) = (context.cluster, context.host, context.facts.family);
+    let mut names: Vec<&str> = match family {
+        Family::Debian => vec!["ca-certificates", "iproute2", "kmod"],
+        Family::RedHat => vec!["ca-certificates", "iproute", "kmod"],
+        Family::Unknown => return Vec::new(),
+    };
+    if host.is_node() {
+        names.extend(match family {
+            Family::Debian => ["conntrack", "ethtool", "iptables", "socat"].as_slice(),
+            _ => &[
+                "conntrack-tools",
+                "ethtool",
+                "iptables",
+                "socat",
+                "iproute-tc",
+                "container-selinux",
+            ],
+        });
+        if cluster.kube_proxy.enabled && cluster.kube_proxy.mode == "ipvs" {
+            names.extend(["ipset", "ipvsadm"]);
+        }
+        if let Some(longhorn) = &cluster.longhorn {
+            names.extend(match family {
+                Family::Debian => ["open-iscsi", "nfs-common"],
+                _ => ["iscsi-initiator-utils", "nfs-utils"],
+            });
+            if longhorn.encryption {
+                names.push("cryptsetup");
+            }
+        }
+    }
+    names.extend(cluster.system.packages.iter().map(String::as_str));
+    let mut listed = Vec::new();
+    for name in names {
+        if !listed.contains(&name) {
+            listed.push(name);
+        }
+    }
+    listed
+        .into_iter()
+        .map(|name| Resource::Package(Package::new(name)))
+        .collect()
+}
+
+fn modules(context: &Context<'_>) -> Vec<Resource> {
+    let (cluster, host) = (context.cluster, context.host);
+    let mut modules: Vec<(&str, Option<&str>, bool)> = Vec::new();
+    if host.is_node() {
+        modules.push(("overlay", None, true));
+        let bridge = matches!(cluster.network.plugin, PodNetwork::Flannel(_));
+        modules.push(("br_netfilter", Some("/proc/sys/net/bridge"), bridge));
+        modules.push(("nf_conntrack", Some("/proc/sys/net/netfilter"), true));
+        if cluster.kube_proxy.enabled {
+            match cluster.kube_proxy.mode.as_str() {
+                "ipvs" => modules.extend(
+                    [
+                        "ip_vs",
+                        "ip_vs_rr",
+                        "ip_vs_wrr",
+                        "ip_vs_sh",
+                        "ip_vs_wlc",
+                        "ip_vs_lc",
+                    ]
+                    .map(|name| (name, None, true)),
+                ),
+                "nftables" => modules.push(("nf_tables", None, true)),
+                _ => {}
+            }
+        }
+        if let Some(longhorn) = &cluster.longhorn {
+            modules.push(("iscsi_tcp", None, true));
+            modules.push(("nfs", None, false));
+            if longhorn.encryption {
+                modules.push(("dm_crypt", None, true));
+            }
+        }
+    }
+    modules.extend(
+        cluster
+            .system
+            .modules
+            .iter()
+            .map(|name| (name.as_str(), None, true)),
+    );
+    if modules.is_empty() {
+        return Vec::new();
+    }
+    let names: String = modules.iter().flat_map(|(name, ..)| [name, "\n"]).collect();
+    let mut resources = vec![Resource::File(File::new(
+        "/etc/modules-load.d/baremetal.conf",
+        format!("{HEADER}{names}"),
+        0o644,
+    ))];
+    resources.extend(modules.into_iter().map(|(name, proof, required)| {
+        Resource::Module(Module {
+            name: name.to_owned(),
+            proof: proof.map(str::to_owned),
+            // A container has the modules of its machine, whose they are to load.
+            required: required && !context.facts.container,
+        })
+    }));
+    resources
+}
+
+/// One kernel setting: its value, and whether a kernel without it is a failure.
+type Settings = BTreeMap<String, (String, bool)>;
+
+fn sysctls(context: &Context<'_>) -> Vec<Resource> {
+    let cluster = context.cluster;
+    let mut settings = wanted(context);
+    if context.facts.container {
+        // Everything else in a container is its machine's.
+        settings.retain(|key, _| key.starts_with("net."));
+        for (_, required) in settings.values_mut() {
+            *required = false;
+        }
+    }
+    for (key, value) in &cluster.system.sysctls {
+        settings.insert(key.clone(), (value.clone(), true));
+    }
+    if settings.is_empty() {
+        return Vec::new();
+    }
+    let mut text = HEADER.to_owned();
+    for (key, (value, required)) in &settings {
+        // With the dash systemd passes over a key that the kernel does not have.
+        let dash = if *required { "" } else { "-" };
+        let _ = writeln!(text, "{dash}{key} = {value}");
+    }
+    let mut resources = vec![Resource::File(File::new(
+        "/etc/sysctl.d/90-baremetal.conf",
+        text,
+        0o644,
+    ))];
+    resources.extend(settings.into_iter().map(|(key, (value, required))| {
+        Resource::Sysctl(Sysctl {
+            key,
+            value,
+            required,
+        })
+    }));
+    resources
+}
+
+fn wanted(context: &Context<'_>) -> Settings {
+    let (cluster, host) = (context.cluster, context.host);
+    let mut settings = Settings::new();
+    let mut set = |key: &str, value: &str, required: bool| {
+        settings.insert(key.to_owned(), (value.to_owned(), required));
+    };
+    let has = |v6: bool| {
+        cluster
+            .network
+            .pods
+            .iter()
+            .any(|net| net.network().is_ipv6() == v6)
+    };
+    if host.is_node() {
+        let bridge = matches!(cluster.network.plugin, PodNetwork::Flannel(_));
+        set("net.ipv4.ip_forward", "1", true);
+        set("net.bridge.bridge-nf-call-iptables", "1", bridge);
+        set("net.bridge.bridge-nf-call-ip6tables", "1", false);
+        if has(true) {
+            set("net.ipv6.conf.all.forwarding", "1", true);
+            // A router takes no advertisements any more unless it is told to.
+            set("net.ipv6.conf.all.accept_ra", "2", false);
+        }
+        // Ports of Services are not given to outgoing connections.
+        set("net.ipv4.ip_local_reserved_ports", "30000-32767", false);
+        set("fs.inotify.max_user_instances", "8192", true);
+        set("fs.inotify.max_user_watches", "1048576", true);
+        // What kubelet sets itself, and insists on with `protectKernelDefaults`.
+        set("vm.overcommit_memory", "1", true);
+        set("vm.panic_on_oom", "0", true);
+        set("kernel.panic", "10", true);
+        set("kernel.panic_on_oops", "1", true);
+        set("kernel.keys.root_maxkeys", "1000000", true);
+        set("kernel.keys.root_maxbytes", "25000000", true);
+    }
+    if let Some(vip) = cluster.vip()
+        && cluster.vip_holders().any(|holder| holder.name == host.name)
+    {
+        let key = if vip.address.is_ipv6() {
+            "net.ipv6.ip_nonlocal_bind"
+        } else {
+            "net.ipv4.ip_nonlocal_bind"
+        };
+        set(key, "1", true);
+    }
+    settings
+}
+
+/// The daemon that keeps the time: the one that runs already, else chrony.
+fn time(context: &Context<'_>) -> Vec<Resource> {
+    let (system, facts) = (&context.cluster.system, context.facts);
+    // A container has its machine's clock.
+    if !system.manage_time || facts.container || facts.family == Family::Unknown {
+        return Vec::new();
+    }
+    let servers = |line: &dyn Fn(&str) -> String| -> String {
+        system
+            .time_servers
+            .iter()
+            .map(|server| line(server))
+            .collect()
+    };
+    let runs = |names: &[&str]| {
+        names
+            .iter()
+            .any(|name| facts.unit_active(&format!("{name}.service")))
+    };
+    if runs(&["ntp", "ntpd", "ntpsec"]) {
+        return Vec::new();
+    }
+    if runs(&["systemd-timesyncd"]) {
+        if system.time_servers.is_empty() {
+            return Vec::new();
+        }
+        let path = "/etc/systemd/timesyncd.conf.d/baremetal.conf";
+        let text = format!("{HEADER}[Time]\nNTP={}\n", system.time_servers.join(" "));
+        return vec![
+            Resource::File(File::new(path, text, 0o644)),
+            daemon("systemd-timesyncd.service", path),
+        ];
+    }
+    let chrony = servers(&|server| format!("server {server} iburst\n"));
+    let (unit, path) = match facts.family {
+        Family::Debian => ("chrony.service", "/etc/chrony/sources.d/baremetal.sources"),
+        _ => ("chronyd.service", "/etc/chrony.conf"),
+    };
+    let mut resources = vec![Resource::Package(Package::new("chrony"))];
+    if !chrony.is_empty() {
+        resources.push(if facts.family == Family::Debian {
+            Resource::File(File::new(path, format!("{HEADER}{chrony}"), 0o644))
+        } else {
+            Resource::Block(Block {
+                path: path.to_owned(),
+                marker: "time".to_owned(),
+                content: chrony,
+            })
+        });
+    }
+    resources.push(daemon(unit, path));
+    resources
+}
+
+fn daemon(unit: &str, file: &str) -> Resource {
+    Resource::Service(Service {
+        unit: unit.to_owned(),
+        state: ServiceState::Running,
+        enabled: true,
+        restart_on: vec![file.to_owned()],
+        reload_on: Vec::new(),
+        required: true,
+    })
+}
+
+/// Every host and the endpoint by name, so that the cluster does not hang on somebody's DNS.
+fn hosts_file(context: &Context<'_>) -> Resource {
+    let cluster = context.cluster;
+    let mut lines = String::new();
+    for host in &cluster.hosts {
+        let _ = writeln!(lines, "{} {}", host.node_ip, host.name);
+        if let Some(second) = host.node_ip_v6 {
+            let _ = writeln!(lines, "{second} {}", host.name);
+        }
+    }
+    if let Some(vip) = cluster.vip()
+        && cluster.endpoint.host.parse::<std::net::IpAddr>().is_err()
+    {
+        let _ = writeln!(lines, "{} {}", vip.address, cluster.endpoint.host);
+    }
+    Resource::Block(Block {
+        path: "/etc/hosts".to_owned(),
+        marker: "hosts".to_owned(),
+        content: lines,
+    })
 }

@@ -1,14 +1,141 @@
-//! The cluster does what it is for.
+//! The cluster does what it is for; asked when something was changed.
+
+use std::time::Duration;
 
 use anyhow::Result;
 
-use super::ActionStep;
-use crate::{artifacts::Artifacts, inventory::Cluster, observe::Observation};
+use super::{ActionStep, Context, PHASES, PhaseId, kubeadm, shell};
+use crate::{
+    artifacts::Artifacts,
+    inventory::{Cluster, Host, PodNetwork},
+    observe::Observation,
+    plan::{Action, hosts_of},
+    resources::compare,
+};
 
 pub(super) fn actions(
-    _cluster: &Cluster,
-    _artifacts: &Artifacts,
-    _seen: &Observation,
+    cluster: &Cluster,
+    artifacts: &Artifacts,
+    seen: &Observation,
 ) -> Result<Vec<ActionStep>> {
-    Ok(Vec::new())
+    if !changes(cluster, artifacts, seen)? {
+        return Ok(Vec::new());
+    }
+    let reached: Vec<_> = cluster
+        .hosts
+        .iter()
+        .filter(|host| seen.hosts.contains_key(&host.name))
+        .collect();
+    let holders: Vec<_> = cluster
+        .vip_holders()
+        .map(|host| host.name.clone())
+        .collect();
+    let mut steps: Vec<_> = reached
+        .iter()
+        .filter(|host| host.is_node() || holders.contains(&host.name))
+        .map(|host| ActionStep {
+            host: host.name.clone(),
+            // Where its join failed there is nothing to ask.
+            of: vec![host.name.clone()],
+            action: on_host(cluster, host),
+            needs: Vec::new(),
+            after: Vec::new(),
+        })
+        .collect();
+    let lines: String = reached
+        .iter()
+        .filter(|host| holders.contains(&host.name))
+        .map(|host| format!("{} @@{}@@\n", host.name, answer(host)))
+        .collect();
+    let (needs, after) =
+        (0..steps.len()).partition(|&index: &usize| holders.contains(&steps[index].host));
+    steps.push(ActionStep {
+        host: seen.elected.clone(),
+        of: vec![seen.elected.clone()],
+        action: whole(cluster, seen, &reached, lines),
+        needs,
+        after,
+    });
+    Ok(steps)
+}
+
+/// Whether any other phase has something to do.
+fn changes(cluster: &Cluster, artifacts: &Artifacts, seen: &Observation) -> Result<bool> {
+    for phase in PHASES.iter().filter(|phase| phase.id != PhaseId::Verify) {
+        if !super::actions(phase.id, cluster, artifacts, seen)?.is_empty() {
+            return Ok(true);
+        }
+        for host in hosts_of(phase.on, cluster, &seen.elected) {
+            let Some(host_seen) = seen.hosts.get(&host.name) else {
+                continue;
+            };
+            let Some(observed) = host_seen.resources.get(&phase.id) else {
+                continue;
+            };
+            let context = Context {
+                cluster,
+                host,
+                facts: &host_seen.facts,
+                artifacts,
+            };
+            if !compare(&super::resources(phase.id, &context), observed).is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn answer(host: &Host) -> String {
+    super::secret_name(&format!("HOLDS_VIP_{}", host.name))
+}
+
+fn on_host(cluster: &Cluster, host: &Host) -> Action {
+    let vip = cluster
+        .vip()
+        .map(|vip| vip.address.to_string())
+        .unwrap_or_default();
+    let mut script = shell::change("verify-host")
+        .arg(cluster.endpoint_address())
+        .arg(vip)
+        .arg(answer(host))
+        .arg(shell::yes(host.is_node()))
+        .timeout(Duration::from_secs(60));
+    script.mutating = false;
+    Action {
+        id: format!("verify-{}", host.name),
+        title: "reach the API through its endpoint".to_owned(),
+        detail: Vec::new(),
+        script,
+        units: ["haproxy.service", "keepalived.service"]
+            .map(str::to_owned)
+            .to_vec(),
+        hint: "is the virtual IP up (`ip addr`), and does haproxy answer on every holder?"
+            .to_owned(),
+    }
+}
+
+fn whole(cluster: &Cluster, seen: &Observation, reached: &[&Host], holders: String) -> Action {
+    let endpoint = cluster
+        .host(&seen.elected)
+        .map_or("https://127.0.0.1:2379", kubeadm::etcd_endpoint);
+    let networked = !matches!(cluster.network.plugin, PodNetwork::None);
+    let mut script = shell::change("verify")
+        .arg(endpoint)
+        .arg(format!("v{}", cluster.version))
+        .arg(shell::yes(networked))
+        .attach_with_secrets("holders", holders)
+        .timeout(Duration::from_secs(600));
+    for host in reached.iter().filter(|host| host.is_node()) {
+        script = script.arg(&host.name);
+    }
+    script.mutating = false;
+    Action {
+        id: "verify".to_owned(),
+        title: "verify nodes, etcd, DNS and the virtual IP".to_owned(),
+        detail: Vec::new(),
+        script,
+        units: vec!["kubelet.service".to_owned()],
+        hint: "`kubectl get nodes,pods -A -o wide` shows what is not ready".to_owned(),
+    }
 }

@@ -78,9 +78,11 @@ impl Service {
 
     pub(super) fn compare(&self, observed: &Observed, before: &[Change]) -> Option<Verdict> {
         let absent = matches!(observed.get("load"), "" | "not-found");
-        let installs = before.iter().any(|change| {
-            matches!(change.resource, Resource::Package(_))
-                || touches(change, &|path| path.contains("/systemd/"))
+        // A package or a unit file that comes first may bring the unit.
+        let installs = before.iter().any(|change| match &change.resource {
+            Resource::Package(_) => true,
+            Resource::File(file) => file.path.contains("/systemd/system/"),
+            _ => false,
         });
         if absent && !self.required && !installs {
             return None;
@@ -112,11 +114,7 @@ impl Service {
         let time = |key: &str| observed.get(key).parse::<i64>().unwrap_or_default();
         let newer = |path: &&String, than: i64| time(&format!("mtime {path}")) > than;
         let since = time("since");
-        let changes = |path: &String| {
-            before
-                .iter()
-                .any(|change| touches(change, &|one| one == path))
-        };
+        let changes = |path: &String| before.iter().any(|change| touches(change, path));
         if let Some(path) = self
             .restart_on
             .iter()
@@ -150,22 +148,24 @@ impl Service {
     }
 }
 
-/// Whether a change writes a path that `matches`.
-fn touches(change: &Change, matches: &dyn Fn(&str) -> bool) -> bool {
+/// Whether a change writes to a path.
+fn touches(change: &Change, path: &str) -> bool {
     // Mode and owner alone change nothing that a program has read.
     if change.verb == "set" {
         return false;
     }
     match &change.resource {
-        Resource::File(file) => matches(&file.path),
-        Resource::Block(block) => matches(&block.path),
-        Resource::Absent(absent) => matches(&absent.path),
-        Resource::Binary(binary) => matches(&binary.path),
-        Resource::Blob(blob) => matches(&blob.path),
-        Resource::Archive(archive) => archive
-            .members
-            .iter()
-            .any(|(_, name)| matches(&format!("{}/{name}", archive.directory))),
+        Resource::File(file) => file.path == path,
+        Resource::Block(block) => block.path == path,
+        Resource::Absent(absent) => absent.path == path,
+        Resource::Binary(binary) => binary.path == path,
+        Resource::Blob(blob) => blob.path == path,
+        Resource::Archive(archive) => path
+            .strip_prefix(&archive.directory)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(|name| {
+                archive.members.is_empty() || archive.members.iter().any(|(_, one)| one == name)
+            }),
         _ => false,
     }
 }

@@ -12,10 +12,12 @@ mod host_key;
 mod payload;
 mod run;
 mod secrets;
+mod transfer;
 
 pub use connect::{Connection, Options};
 pub use control::ControlDir;
 pub use diagnose::{ConnectError, Kind};
 pub use host_key::{HostKey, accept};
-pub use run::{Listener, RunError, Stream};
+pub use run::{Listener, RunError, Said, Stream};
 pub use secrets::{Secret, Secrets};
+pub use transfer::{Progress, fetch_script};

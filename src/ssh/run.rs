@@ -155,7 +155,7 @@ impl Connection {
         })
     }
 
-    fn lost(&self) -> RunError {
+    pub(super) fn lost(&self) -> RunError {
         RunError::Lost {
             host: self.host.clone(),
             said: self.last_words(),

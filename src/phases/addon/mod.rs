@@ -37,6 +37,8 @@ pub(crate) struct Unit {
     pub phase: PhaseId,
     pub addon: Addon,
     pub secrets: Vec<SecretObject>,
+    /// Whether the namespace is ours to make; a manifest may bring its own.
+    pub makes_namespace: bool,
 }
 
 /// A Secret whose values the user brings.
@@ -51,16 +53,20 @@ pub(crate) struct SecretObject {
 }
 
 impl Unit {
-    fn new(phase: PhaseId, addon: Addon) -> Self {
+    pub(super) fn new(phase: PhaseId, addon: Addon) -> Self {
+        let makes_namespace = !addon.namespace_labels.is_empty();
         Self {
             phase,
             addon,
             secrets: Vec::new(),
+            makes_namespace,
         }
     }
 
-    pub(super) fn in_phase(phase: PhaseId) -> impl Fn(Addon) -> Self {
-        move |addon| Self::new(phase, addon)
+    /// The namespace is made before anything else, although nothing is said of its labels.
+    pub(super) fn with_namespace(mut self) -> Self {
+        self.makes_namespace = true;
+        self
     }
 
     pub(super) fn with_secrets(mut self, secrets: Vec<SecretObject>) -> Self {
@@ -72,7 +78,7 @@ impl Unit {
 /// Everything that the cluster wants installed through its API, in the order in which it is installed.
 pub(crate) fn units(cluster: &Cluster, artifacts: &Artifacts) -> Result<Vec<Unit>> {
     let mut units = network::units(cluster, artifacts)?;
-    units.extend(metallb::units(cluster)?);
+    units.extend(metallb::units(cluster, artifacts)?);
     units.extend(storage::units(cluster)?);
     units.extend(add_ons::units(cluster)?);
     Ok(units)

@@ -202,8 +202,7 @@ fn base(unit: &Unit) -> Result<Vec<Attachment>> {
         addon.namespace.as_str(),
         "" | "default" | "kube-system" | "kube-public" | "kube-node-lease"
     );
-    // A namespace that a manifest brings itself needs no second owner.
-    if !given && (!addon.namespace_labels.is_empty() || !unit.secrets.is_empty()) {
+    if !given && unit.makes_namespace {
         let manifest = serde_json::json!({
             "apiVersion": "v1",
             "kind": "Namespace",
