@@ -199,6 +199,7 @@ pub fn facts_script(cluster: &Cluster, host: &Host) -> Script {
         .filter_map(|disk| disk.device.clone())
         .collect();
     let ports: Vec<String> = ports(cluster, host).keys().map(u16::to_string).collect();
+    let holder = cluster.vip_holders().any(|one| one.name == host.name);
     let candidate = host.is_node() && cluster.runtime.source == RuntimeSource::Distribution;
     let mut body = String::new();
     for (name, value) in [
@@ -211,6 +212,7 @@ pub fn facts_script(cluster: &Cluster, host: &Host) -> Script {
                 .map(|vip| vip.address.to_string())
                 .unwrap_or_default(),
         ),
+        ("ask", yes(holder)),
         ("apiserver_port", cluster.apiserver_port().to_string()),
         ("ports", ports.join(" ")),
         ("etcd_dir", cluster.control_plane.etcd_data_dir.clone()),

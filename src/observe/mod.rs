@@ -9,6 +9,7 @@ mod facts;
 pub(crate) use cluster::KUBE_PROXY_HASH;
 pub use cluster::{AddonSeen, ApiSeen, EtcdMember, NodeSeen, api_script, parse_api};
 pub use facts::{Facts, Family, InterfaceAddress, KubeFacts, facts_script, parse_facts};
+pub(crate) use facts::{ports, stores};
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,11 @@
 # What a host says of itself, as `key=value` lines; a key may come several times. Reads only.
 #
-# Expected in variables: `node_ip`, `interface` (may be empty), `vip` (may be empty), `apiserver_port`, `ports` (numbers), `etcd_dir`,
+# Expected in variables: `node_ip`, `interface` (may be empty), `vip` (may be empty), `ask` (yes: who answers for it),
+# `apiserver_port`, `ports` (numbers), `etcd_dir`,
 # `disks` (directories), `devices` (block devices), `candidate` (yes: containerd's version in the package index), `longhorn` (yes), `sent` (the sender's clock).
 # shellcheck disable=SC2086  # words are split on purpose
 : "${node_ip:=}" "${interface:=}" "${vip:=}" "${apiserver_port:=6443}" "${ports:=}" "${etcd_dir:=/var/lib/etcd}" "${disks:=}"
-: "${devices:=}" "${candidate:=}" "${longhorn:=}" "${sent:=}"
+: "${devices:=}" "${candidate:=}" "${longhorn:=}" "${sent:=}" "${ask:=}"
 LC_ALL=C
 export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -24,7 +25,7 @@ first() {
 ask_for_vip() {
     if have arping; then
         # Two programs have this name; both print the hardware address in brackets.
-        arping -D -I "$1" -c 2 -w 2 "$vip" 2>/dev/null || arping -d -i "$1" -c 2 -w 2 "$vip" 2>/dev/null
+        arping -D -I "$1" -c 1 -w 1 "$vip" 2>/dev/null || arping -d -i "$1" -c 1 -w 1 "$vip" 2>/dev/null
         echo asked
     elif have ping && have ip; then
         ping -c 1 -W 1 "$vip" >/dev/null 2>&1
@@ -86,7 +87,7 @@ for device in /sys/class/net/*; do
     [ -e "$device/device" ] && kind=physical
     case $mac in '' | 00:00:00:00:00:00) ;; *) echo "mac=${device##*/} $mac $kind" ;; esac
 done
-if [ -n "$vip" ] && [ -n "$interface" ]; then
+if [ -n "$ask" ] && [ -n "$interface" ]; then
     case "$(printf '%s\n' "${addresses:-}")" in
         *" $vip/"*) ;;
         *) ask_for_vip "$interface" >"$BM/.vip" 2>/dev/null & ;;
@@ -139,7 +140,7 @@ else
     echo missing=ss
 fi
 
-# Disks: PATH AVAILABLE-KB SIZE-KB FREE-INODES MOUNT, for the nearest directory that exists.
+# Disks: PATH AVAILABLE-KB SIZE-KB FREE-INODES:INODES MOUNT, for the nearest directory that exists.
 for disk in / $disks; do
     real=$disk
     while [ ! -d "$real" ]; do
@@ -147,8 +148,8 @@ for disk in / $disks; do
         real=${real:-/}
     done
     free=$(df -Pk -- "$real" 2>/dev/null | { read -r _; read -r _ size _ available _ mount; echo "$available $size" "$mount"; })
-    inodes=$(df -Pi -- "$real" 2>/dev/null | { read -r _; read -r _ _ _ available _; echo "$available"; })
-    printf 'disk=%s %s %s %s %s\n' "$disk" "${free%% *}" "$(echo "$free" | cut -d ' ' -f 2)" "${inodes:-0}" "$(echo "$free" | cut -d ' ' -f 3-)"
+    inodes=$(df -Pi -- "$real" 2>/dev/null | { read -r _; read -r _ all _ available _; echo "$available:$all"; })
+    printf 'disk=%s %s %s %s %s\n' "$disk" "${free%% *}" "$(echo "$free" | cut -d ' ' -f 2)" "${inodes:-0:0}" "$(echo "$free" | cut -d ' ' -f 3-)"
     [ -d "$disk" ] && echo "exists=$disk"
 done
 for device in $devices; do
@@ -233,7 +234,7 @@ if [ -n "$longhorn" ]; then
     done
 fi
 
-if [ -n "$vip" ]; then
+if [ -n "$ask" ]; then
     wait
     if [ -f "$BM/.vip" ]; then
         while read -r line; do
