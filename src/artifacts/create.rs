@@ -34,6 +34,8 @@ pub struct Order<'a> {
     /// `None` for a plain cluster without add-ons.
     pub cluster: Option<&'a Cluster>,
     pub architectures: Vec<String>,
+    /// Versions of components, by name, instead of the catalog's.
+    pub components: Vec<(String, String)>,
     pub mirror: Option<String>,
     pub registry: Option<String>,
 }
@@ -42,10 +44,7 @@ pub struct Order<'a> {
 ///
 /// `say` hears what is being fetched. All problems of one stage are reported together.
 pub fn create(order: &Order<'_>, directory: &Path, say: &dyn Fn(&str)) -> Result<Bundle> {
-    let needs = match order.cluster {
-        Some(cluster) => required(cluster),
-        None => kubernetes(&order.version),
-    };
+    let needs = needs(order)?;
     let architectures: Vec<&str> = order.architectures.iter().map(String::as_str).collect();
     let cache = super::cache_directory();
     let source = Source::new(order.mirror.as_deref(), cache.as_deref());
@@ -76,6 +75,28 @@ pub fn create(order: &Order<'_>, directory: &Path, say: &dyn Fn(&str)) -> Result
     stop_at(&work.problems)?;
     work.bundle.write(directory)?;
     Ok(work.bundle)
+}
+
+/// What the bundle must have; an unknown component is a mistake of the command line.
+fn needs(order: &Order<'_>) -> Result<Vec<Need>> {
+    let mut needs = match order.cluster {
+        Some(cluster) => required(cluster),
+        None => kubernetes(&order.version),
+    };
+    for (name, version) in &order.components {
+        let mut known = false;
+        for need in needs.iter_mut().filter(|need| need.name == *name) {
+            need.version = Some(version.clone());
+            known = true;
+        }
+        if !known {
+            let names: Vec<&str> = needs.iter().map(|need| need.name.as_str()).collect();
+            let message = format!("nothing called `{name}` goes into this bundle");
+            let hint = format!("it has {}", names.join(", "));
+            return Err(Failure::new(Code::Usage, message).hint(hint).into());
+        }
+    }
+    Ok(needs)
 }
 
 fn stop_at(problems: &[String]) -> Result<()> {
@@ -248,16 +269,14 @@ impl Work<'_> {
             let args = ["template", &chart.name, file.to_str()?];
             run::output(&helm, "helm", &args)
         });
-        match rendered {
-            Some(text) => images_in_yaml(&text),
-            None => {
-                self.problems.push(format!(
-                    "images of chart {}: helm cannot render it here; add them with `baremetal bundle add`",
-                    chart.name
-                ));
-                BTreeSet::new()
-            }
+        if let Some(text) = rendered {
+            return images_in_yaml(&text);
         }
+        self.problems.push(format!(
+            "images of chart {}: helm cannot render it here; add them with `baremetal bundle add`",
+            chart.name
+        ));
+        BTreeSet::new()
     }
 
     /// helm for this machine, taken out of its archive.

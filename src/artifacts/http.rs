@@ -40,7 +40,7 @@ impl Default for Http {
     fn default() -> Self {
         let config = Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_recv_response(Some(Duration::from_mins(1)))
             .http_status_as_error(false)
             .user_agent(concat!("baremetal/", env!("CARGO_PKG_VERSION")))
             .build();

@@ -67,7 +67,7 @@ pub(super) fn members(path: &Path) -> Result<(Vec<String>, Members)> {
         let name = entry.path()?.to_string_lossy().into_owned();
         let name = name.trim_start_matches("./").to_owned();
         let described =
-            name.starts_with("blobs/") || name.ends_with(".json") || name.ends_with("Chart.yaml");
+            name.starts_with("blobs/") || name.contains(".json") || name.ends_with("Chart.yaml");
         if described && entry.size() <= DESCRIPTION_LIMIT {
             let mut content = Vec::new();
             entry.read_to_end(&mut content)?;

@@ -102,18 +102,17 @@ impl<'a> Source<'a> {
             .or(download.version.as_ref())
             .context("no version is known")?;
         let url = self.rewrite(&download.url(version, arch));
-        let sha256 = match download.pinned(version, arch) {
-            Some(pinned) => pinned.to_owned(),
-            None => {
-                let sums = download.checksum_url(version, arch).ok_or_else(|| {
-                    anyhow!("no checksum is pinned for {version} and none is published; put the file into a bundle")
-                })?;
-                published.get(&url, || {
-                    self.published_sum(&self.rewrite(&sums), &url).context(
-                        "no checksum is pinned for this version, so the published one is needed",
-                    )
-                })?
-            }
+        let sha256 = if let Some(pinned) = download.pinned(version, arch) {
+            pinned.to_owned()
+        } else {
+            let sums = download.checksum_url(version, arch).ok_or_else(|| {
+                anyhow!("no checksum is pinned for {version} and none is published; put the file into a bundle")
+            })?;
+            published.get(&url, || {
+                self.published_sum(&self.rewrite(&sums), &url).context(
+                    "no checksum is pinned for this version, so the published one is needed",
+                )
+            })?
         };
         Ok(Item {
             name: download.name.clone(),

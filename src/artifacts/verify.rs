@@ -39,8 +39,7 @@ pub fn verify(path: &Path, cache: Option<&Path>) -> Result<Report> {
     for item in items.iter().filter(|item| item.kind == Kind::Image) {
         problems.extend(wrong_references(item));
     }
-    let damaged = !problems.is_empty();
-    completeness(&bundle, &items, damaged, &mut problems, &mut notes);
+    completeness(&bundle, &items, &mut problems, &mut notes);
     for file in stray(&directory, &bundle) {
         notes.push(format!("{file} is not in bundle.yaml"));
     }
@@ -83,7 +82,6 @@ fn wrong_references(item: &Item) -> Option<String> {
 fn completeness(
     bundle: &Bundle,
     items: &[Item],
-    damaged: bool,
     problems: &mut Vec<String>,
     notes: &mut Vec<String>,
 ) {
@@ -96,9 +94,9 @@ fn completeness(
                 continue;
             };
             let line = format!("for {arch}: {problem}");
-            if need.optional || damaged {
+            if need.optional {
                 notes.push(line);
-            } else {
+            } else if !super::is_listed(need, bundle) {
                 problems.push(line);
             }
         }

@@ -58,6 +58,9 @@ pub struct BundleCreate {
     /// Architecture of the hosts; may be given several times
     #[arg(long, value_name = "ARCH", default_value = "amd64", value_parser = ["amd64", "arm64"])]
     pub arch: Vec<String>,
+    /// Another version of a component than the catalog's; may be given several times
+    #[arg(long = "component", value_name = "NAME=VERSION", value_parser = component)]
+    pub components: Vec<(String, String)>,
     /// URL prefix that replaces upstream's scheme and host; charts are taken from `<URL>/charts`
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
@@ -67,6 +70,13 @@ pub struct BundleCreate {
     /// A directory to make or complete, or an archive to write (.tar, .tar.gz, .tgz)
     #[arg(value_hint = ValueHint::AnyPath)]
     pub out: PathBuf,
+}
+
+fn component(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .filter(|(name, version)| !name.is_empty() && !version.is_empty())
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
+        .ok_or_else(|| "write it as NAME=VERSION, such as helm=3.18.4".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -48,6 +48,7 @@ fn run_create(args: &BundleCreate) -> Result<Code> {
         version,
         cluster: cluster.as_ref(),
         architectures: args.arch.clone(),
+        components: args.components.clone(),
         mirror: args.mirror.clone(),
         registry: args.registry.clone(),
     };

@@ -1,0 +1,527 @@
+//! `baremetal bundle …` and the artifact sources, as a user runs them; upstream is a server on this machine.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use flate2::{Compression, write::GzEncoder};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+/// One run of the program: exit code, stdout and stderr, with the scene's directory written as `DIR`.
+#[derive(Debug, PartialEq)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    #[track_caller]
+    fn run(&self, args: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_baremetal"))
+            .args(args)
+            .current_dir(self.directory.path())
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env_remove("BAREMETAL_BUNDLE")
+            .env_remove("http_proxy")
+            .env_remove("https_proxy")
+            .output()
+            .unwrap();
+        let directory = self.directory.path().display().to_string();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&directory, "DIR");
+        Ran {
+            code: output.status.code().unwrap(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    #[track_caller]
+    fn ok(&self, args: &[&str]) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "{ran:#?}");
+        ran.out
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The three programs of Kubernetes; kubeadm says its version and images.
+    fn programs(&self, images: &str) {
+        for name in ["kubeadm", "kubelet", "kubectl"] {
+            self.write(name, program(name, images));
+        }
+    }
+}
+
+/// A script that answers as the program of Kubernetes would.
+fn program(name: &str, images: &str) -> String {
+    format!(
+        "#!/bin/sh\n# {name}\ncase \"$*\" in\n'config images list'*) printf '%s\\n' {images};;\n'version -o short') echo v1.33.4;;\n*) echo 'Kubernetes v1.33.4';;\nesac\n"
+    )
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    baremetal::artifacts::hex(&Sha256::digest(bytes))
+}
+
+/// A tar archive of the given members, compressed.
+fn tar_gz(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for (name, content) in members {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, name, *content).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+/// An image archive as `docker save` writes it.
+fn image(reference: &str, arch: &str) -> Vec<u8> {
+    let manifest = json!([{"Config": "c.json", "RepoTags": [reference], "Layers": []}]).to_string();
+    let config = json!({"architecture": arch, "os": "linux"}).to_string();
+    tar_gz(&[
+        ("manifest.json", manifest.as_bytes()),
+        ("c.json", config.as_bytes()),
+    ])
+}
+
+const IMAGES: &str = "registry.k8s.io/kube-proxy:v1.33.4 registry.k8s.io/pause:3.10";
+
+/// A whole bundle made with `bundle add` from local files.
+fn bundle() -> Scene {
+    let scene = Scene::new();
+    scene.programs(IMAGES);
+    scene.write(
+        "cni-plugins-linux-amd64-v1.9.1.tgz",
+        tar_gz(&[("./loopback", b"x"), ("./bridge", b"y")]),
+    );
+    scene.write(
+        "proxy.tar",
+        image("registry.k8s.io/kube-proxy:v1.33.4", "amd64"),
+    );
+    scene.write("pause.tar", image("registry.k8s.io/pause:3.10", "amd64"));
+    let chart = b"apiVersion: v2\nname: longhorn\nversion: 1.12.1\n";
+    scene.write(
+        "lh.tgz",
+        tar_gz(&[
+            ("longhorn/Chart.yaml", chart),
+            ("longhorn/templates/a.yaml", b""),
+        ]),
+    );
+    scene.write("metallb-v0.16.1.yaml", "kind: Namespace\n");
+    scene.ok(&[
+        "bundle", "add", "b", "kubeadm", "kubelet", "kubectl", "--arch", "amd64",
+    ]);
+    scene.ok(&[
+        "bundle",
+        "add",
+        "b",
+        "cni-plugins-linux-amd64-v1.9.1.tgz",
+        "proxy.tar",
+        "pause.tar",
+        "lh.tgz",
+        "metallb-v0.16.1.yaml",
+        "--note",
+        "made by a test",
+    ]);
+    scene
+}
+
+#[test]
+fn local_files_become_a_bundle() {
+    let scene = bundle();
+    insta::assert_snapshot!("show", scene.ok(&["bundle", "show", "b"]));
+    let json: serde_json::Value =
+        serde_json::from_str(&scene.ok(&["bundle", "show", "b", "-o", "json"])).unwrap();
+    assert_eq!(json["kubernetes"], "1.33.4");
+    assert_eq!(json["items"].as_array().unwrap().len(), 8);
+    let proxy = json["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["name"] == "kube-proxy")
+        .unwrap();
+    assert_eq!(
+        proxy["images"],
+        json!(["registry.k8s.io/kube-proxy:v1.33.4"])
+    );
+    assert_eq!(
+        proxy["sha256"],
+        sha256(&fs::read(scene.path("proxy.tar")).unwrap())
+    );
+    let verified = scene.ok(&["bundle", "verify", "b"]);
+    assert_eq!(
+        verified,
+        "note: for amd64: binary or archive crictl: missing; kubeadm up to 1.31 calls it\n\
+         b: Kubernetes 1.33.4, 8 items, 1.3 KiB; every item is there and right\n"
+    );
+    let mode = fs::metadata(scene.path("b/bundle.yaml"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o644);
+}
+
+#[test]
+fn the_same_item_is_replaced() {
+    let scene = bundle();
+    let before = fs::read_to_string(scene.path("b/bundle.yaml")).unwrap();
+    scene.ok(&["bundle", "add", "b", "lh.tgz"]);
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let after = fs::read_to_string(scene.path("b/bundle.yaml")).unwrap();
+    assert_eq!(sorted(&after), sorted(&before));
+    scene.write(
+        "other/lh.tgz",
+        tar_gz(&[(
+            "longhorn/Chart.yaml",
+            b"name: longhorn\nversion: 1.12.1\n# new\n",
+        )]),
+    );
+    scene.ok(&["bundle", "add", "b", "other/lh.tgz"]);
+    assert!(scene.ok(&["bundle", "verify", "b"]).contains("8 items"));
+}
+
+#[test]
+fn what_a_file_does_not_tell_is_asked_for_by_flag() {
+    let scene = Scene::new();
+    scene.write("thing.bin", "?");
+    scene.write(
+        "img.tar.gz",
+        tar_gz(&[("manifest.json", br#"[{"Config":"c.json"}]"#)]),
+    );
+    scene.write("app.yaml", "kind: ConfigMap\n");
+    let error = |args: &[&str]| {
+        let ran = scene.run(args);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        ran.err
+    };
+    let add = ["bundle", "add", "b", "--kubernetes", "1.33.4"];
+    let with = |more: &[&'static str]| error(&[&add, more].concat());
+    assert_eq!(
+        with(&["thing.bin"]),
+        "error: cannot tell the kind of thing.bin\n  → give --kind binary, archive, image, chart or manifest\n"
+    );
+    assert_eq!(
+        with(&["img.tar.gz"]),
+        "error: cannot tell the image references of img.tar.gz\n  → give --image REFERENCE\n"
+    );
+    assert_eq!(
+        with(&["app.yaml"]),
+        "error: cannot tell the version of app.yaml\n  → give --version VERSION\n"
+    );
+    assert_eq!(
+        error(&["bundle", "add", "b", "app.yaml", "--version", "1"]),
+        "error: b is a new bundle, and no kubeadm among the files says for which Kubernetes it is\n  → give --kubernetes VERSION, or add kubeadm first\n"
+    );
+    // Nothing of a failed command is left.
+    assert!(!scene.path("b").exists());
+    scene.ok(&[&add[..], &["app.yaml", "--version", "1"]].concat());
+    assert!(scene.path("b/manifests/app-1.yaml").exists());
+}
+
+#[test]
+fn verify_names_everything_that_is_wrong() {
+    let scene = bundle();
+    fs::write(scene.path("b/bin/amd64/kubelet-1.33.4"), "broken").unwrap();
+    let list = fs::read_to_string(scene.path("b/bundle.yaml")).unwrap();
+    let list = list.replace("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.9");
+    fs::write(scene.path("b/bundle.yaml"), list).unwrap();
+    scene.write("b/stray", "");
+    let ran = scene.run(&["bundle", "verify", "b"]);
+    assert_eq!(ran.code, 5);
+    insta::assert_snapshot!("verify-problems", format!("{}{}", ran.out, ran.err));
+}
+
+#[test]
+fn a_packed_bundle_is_the_same_bundle() {
+    let scene = bundle();
+    scene.ok(&["bundle", "pack", "b", "b.tar.gz"]);
+    assert_eq!(
+        scene.ok(&["bundle", "show", "b.tar.gz"]),
+        scene.ok(&["bundle", "show", "b"])
+    );
+    assert!(
+        scene
+            .ok(&["bundle", "verify", "b.tar.gz"])
+            .contains("every item is there")
+    );
+    let ran = scene.run(&["bundle", "pack", "b", "b.zip"]);
+    assert_eq!(ran.code, 2);
+    fs::write(scene.path("b/bin/amd64/kubelet-1.33.4"), "broken").unwrap();
+    assert_eq!(scene.run(&["bundle", "pack", "b", "c.tar"]).code, 5);
+    assert!(!scene.path("c.tar").exists());
+}
+
+/// A server on loopback that answers as upstream would.
+struct Upstream {
+    address: String,
+    files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Upstream {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let files = Arc::<Mutex<BTreeMap<String, Vec<u8>>>>::default();
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let (serve, log, host) = (files.clone(), asked.clone(), address.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let first = lines.next().unwrap().unwrap();
+                let path = first.split(' ').nth(1).unwrap().to_owned();
+                let headers: Vec<String> = lines
+                    .map_while(Result::ok)
+                    .take_while(|line| !line.is_empty())
+                    .collect();
+                let login = headers
+                    .iter()
+                    .any(|line| line.eq_ignore_ascii_case("authorization: Bearer t0ken"));
+                log.lock().unwrap().push(path.clone());
+                let file = serve.lock().unwrap().get(&path).cloned();
+                let (head, body) = match file {
+                    _ if path.starts_with("/v2/") && !login => (
+                        format!(
+                            "401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\""
+                        ),
+                        Vec::new(),
+                    ),
+                    Some(body) => ("200 OK".to_owned(), body),
+                    None => ("404 Not Found".to_owned(), Vec::new()),
+                };
+                let head = format!(
+                    "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                stream
+                    .write_all(&[head.as_bytes(), &body].concat())
+                    .unwrap();
+            }
+        });
+        Self {
+            address,
+            files,
+            asked,
+        }
+    }
+
+    fn put(&self, path: &str, content: impl Into<Vec<u8>>) {
+        self.files
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), content.into());
+    }
+
+    /// A file with its checksum beside it.
+    fn publish(&self, path: &str, content: impl Into<Vec<u8>>, checksum: &str) {
+        let content = content.into();
+        let name = path.rsplit('/').next().unwrap();
+        self.put(
+            &format!("{path}{checksum}"),
+            format!("{}  {name}\n", sha256(&content)),
+        );
+        self.put(path, content);
+    }
+
+    /// A plain cluster's worth of files.
+    fn with_kubernetes(self) -> Self {
+        for name in ["kubeadm", "kubelet", "kubectl"] {
+            let path = format!("/release/v1.33.4/bin/linux/amd64/{name}");
+            self.publish(&path, program(name, IMAGES), ".sha256");
+        }
+        let cni = "/containernetworking/plugins/releases/download/v9.9.9/cni-plugins-linux-amd64-v9.9.9.tgz";
+        self.publish(cni, tar_gz(&[("loopback", b"")]), ".sha256");
+        let crictl =
+            "/kubernetes-sigs/cri-tools/releases/download/v9.9.9/crictl-v9.9.9-linux-amd64.tar.gz";
+        self.publish(crictl, tar_gz(&[("crictl", b"")]), ".sha256");
+        self
+    }
+
+    /// A repository with one image for two architectures.
+    fn with_image(self, repository: &str, tag: &str) -> Self {
+        self.put(
+            &format!("/token?service=s&scope=repository:{repository}:pull"),
+            r#"{"token":"t0ken"}"#,
+        );
+        let mut manifests = Vec::new();
+        for arch in ["arm64", "amd64"] {
+            let blob = |content: &str| {
+                let digest = format!("sha256:{}", sha256(content.as_bytes()));
+                self.put(&format!("/v2/{repository}/blobs/{digest}"), content);
+                digest
+            };
+            let config = blob(&json!({"architecture": arch, "of": repository}).to_string());
+            let layer = blob(&format!("layer {arch} {repository}"));
+            let manifest = json!({
+                "schemaVersion": 2, "config": {"digest": config}, "layers": [{"digest": layer}],
+            })
+            .to_string();
+            let digest = format!("sha256:{}", sha256(manifest.as_bytes()));
+            self.put(&format!("/v2/{repository}/manifests/{digest}"), manifest);
+            manifests
+                .push(json!({"digest": digest, "platform": {"architecture": arch, "os": "linux"}}));
+        }
+        let index = json!({"schemaVersion": 2, "manifests": manifests}).to_string();
+        self.put(&format!("/v2/{repository}/manifests/{tag}"), index);
+        self
+    }
+
+    fn create(&self, scene: &Scene, out: &str) -> Ran {
+        let (mirror, registry) = (
+            format!("http://{}", self.address),
+            format!("{}/cache", self.address),
+        );
+        scene.run(&[
+            "bundle",
+            "create",
+            "--kubernetes",
+            "1.33.4",
+            "--mirror",
+            &mirror,
+            "--registry",
+            &registry,
+            "--component",
+            "cni-plugins=9.9.9",
+            "--component",
+            "crictl=9.9.9",
+            out,
+        ])
+    }
+}
+
+#[test]
+fn a_bundle_is_made_from_a_mirror_and_a_registry() {
+    let upstream = Upstream::start()
+        .with_kubernetes()
+        .with_image("cache/kube-proxy", "v1.33.4")
+        .with_image("cache/pause", "3.10");
+    let scene = Scene::new();
+    let ran = upstream.create(&scene, "b");
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    insta::assert_snapshot!("create", ran.out);
+    assert_eq!(
+        scene.ok(&["bundle", "verify", "b"]),
+        "b: Kubernetes 1.33.4, 7 items, 12.7 KiB; every item is there and right\n"
+    );
+    // Again: only what is there already, and not one request.
+    upstream.asked.lock().unwrap().clear();
+    let again = upstream.create(&scene, "b");
+    assert_eq!(
+        (again.code, again.out, again.err.as_str()),
+        (0, ran.out, "")
+    );
+    assert_eq!(*upstream.asked.lock().unwrap(), Vec::<String>::new());
+    // The archive holds the same.
+    assert_eq!(upstream.create(&scene, "b.tar.gz").code, 0);
+    assert_eq!(
+        scene.ok(&["bundle", "show", "b.tar.gz"]),
+        scene.ok(&["bundle", "show", "b"])
+    );
+    assert!(!scene.path("b.tar.gz.partial").exists());
+}
+
+#[test]
+fn what_upstream_does_not_have_is_said_all_at_once() {
+    let upstream = Upstream::start()
+        .with_kubernetes()
+        .with_image("cache/pause", "3.10");
+    let scene = Scene::new();
+    upstream.put(
+        "/release/v1.33.4/bin/linux/amd64/kubelet.sha256",
+        "0".repeat(64),
+    );
+    upstream
+        .files
+        .lock()
+        .unwrap()
+        .remove("/release/v1.33.4/bin/linux/amd64/kubectl");
+    let ran = upstream.create(&scene, "b");
+    assert_eq!(ran.code, 6);
+    let address = &upstream.address;
+    let told = ran
+        .err
+        .lines()
+        .filter(|line| !line.starts_with("fetch"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    insta::assert_snapshot!("create-problems", told.replace(address, "ADDRESS"));
+    assert!(!scene.path("b/bundle.yaml").exists());
+    assert!(!scene.path("b/bin/amd64/kubelet-1.33.4").exists());
+
+    // A file that its publisher has mended is taken; an image that is not there is named.
+    upstream.put(
+        "/release/v1.33.4/bin/linux/amd64/kubectl",
+        program("kubectl", IMAGES),
+    );
+    fs::remove_dir_all(scene.path("cache")).unwrap();
+    upstream.publish(
+        "/release/v1.33.4/bin/linux/amd64/kubelet",
+        program("kubelet", IMAGES),
+        ".sha256",
+    );
+    let ran = upstream.create(&scene, "b");
+    assert_eq!(ran.code, 6);
+    assert!(
+        ran.err
+            .contains("cannot pull registry.k8s.io/kube-proxy:v1.33.4 for amd64"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn an_unknown_component_and_a_missing_choice_are_mistakes_of_usage() {
+    let scene = Scene::new();
+    let ran = scene.run(&[
+        "bundle",
+        "create",
+        "--kubernetes",
+        "1.33.4",
+        "--component",
+        "hlm=1",
+        "b",
+    ]);
+    assert_eq!(ran.code, 2);
+    assert_eq!(
+        ran.err,
+        "error: nothing called `hlm` goes into this bundle\n  → it has kubeadm, kubelet, kubectl, cni-plugins, crictl\n"
+    );
+    assert_eq!(scene.run(&["bundle", "create", "b"]).code, 2);
+}
