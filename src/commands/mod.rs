@@ -1,3 +1,74 @@
 //! One file per verb.
 
-pub mod bundle;
+mod bundle;
+mod check;
+mod completions;
+mod kubeconfig;
+mod lab;
+mod open;
+mod plan;
+mod render;
+mod run;
+mod schema;
+mod secrets;
+mod up;
+
+use std::io::Write as _;
+
+use anyhow::Result;
+
+use crate::{
+    cli::{Cli, Command, SourceArgs},
+    engine::Session,
+    failure::Code,
+    inventory::LoadOptions,
+    phases::preflight::Finding,
+    report,
+};
+
+/// Runs what the command line asks for.
+pub async fn run(cli: Cli) -> Result<Code> {
+    match cli.command {
+        Command::Up(target) => up::run(&target).await,
+        Command::Plan(args) => plan::run(&args).await,
+        Command::Check(args) => check::run(&args).await,
+        Command::Render(args) => render::run(&args),
+        Command::Kubeconfig(args) => kubeconfig::run(&args).await,
+        Command::Bundle { command } => bundle::run(&command),
+        Command::Lab { command } => lab::run(&command).await,
+        Command::Schema { kind } => schema::run(kind),
+        Command::Completions { shell } => completions::run(shell),
+    }
+}
+
+/// Results go to stdout; a reader that closed it early is no failure of ours.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn load_options(source: &SourceArgs) -> LoadOptions {
+    LoadOptions {
+        bundle: source.bundle.clone(),
+        kubernetes: source.kubernetes.clone(),
+    }
+}
+
+/// For commands that have no flag of their own for it.
+fn bundle_from_environment() -> LoadOptions {
+    LoadOptions {
+        bundle: std::env::var_os("BAREMETAL_BUNDLE").map(Into::into),
+        kubernetes: None,
+    }
+}
+
+/// What preflight found, as one event.
+fn show_findings(session: &Session, findings: &[Finding]) {
+    if !findings.is_empty() {
+        session.event(report::Event::Findings {
+            findings: findings.to_vec(),
+        });
+    }
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
-use crate::phases::PhaseId;
+use crate::phases::{PhaseId, preflight::Finding};
 
 /// One thing that happened; `--output json` prints one per line.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -70,6 +70,10 @@ pub enum Event {
         host: String,
         title: String,
         reason: String,
+    },
+    /// What the preflight checks found on the hosts that answered.
+    Findings {
+        findings: Vec<Finding>,
     },
     /// Anything worth a line that is no step.
     Note {

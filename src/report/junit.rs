@@ -11,7 +11,7 @@ use super::{
     Event, FailureReport, Render,
     text::{phase_title, printable},
 };
-use crate::phases::PhaseId;
+use crate::phases::{PhaseId, preflight::Level};
 
 /// The file is written anew at most this often while the run goes on, so that a killed run leaves its results behind.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -139,6 +139,20 @@ impl Junit {
             } => {
                 let skipped = Outcome::Skipped(reason.clone());
                 self.case((*step, *phase, host, title), 0, skipped);
+            }
+            Event::Findings { findings } => {
+                for (index, finding) in findings.iter().enumerate() {
+                    let at = (index, PhaseId::Preflight, &*finding.host, finding.id);
+                    let outcome = match finding.level {
+                        Level::Failure => Outcome::Failed(Box::new(FailureReport {
+                            message: format!("{}; needed: {}", finding.found, finding.needed),
+                            hint: finding.fix.clone(),
+                            ..FailureReport::default()
+                        })),
+                        Level::Warning => Outcome::Passed,
+                    };
+                    self.case(at, 0, outcome);
+                }
             }
             _ => {}
         }

@@ -36,12 +36,6 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    /// With the command line that goes on where this run stops, for the end of a run that failed.
-    pub fn resume(mut self, command: impl Into<String>) -> Self {
-        self.failures = Failures::new(command);
-        self
-    }
-
     fn line(&mut self, ms: u64, host: &str, text: &str) -> io::Result<()> {
         let column = self.column;
         for part in text.lines() {
@@ -161,6 +155,10 @@ impl<W: Write + Send> Render for Plain<W> {
             Event::Planned { steps, changes: n } => {
                 let steps = super::text::count(*steps, "step");
                 self.line(ms, "", &format!("planned {steps}, {}", changes(*n)))
+            }
+            Event::Findings { findings } => {
+                let text = super::findings(findings, super::text::PLAIN_WIDTH);
+                write!(self.out, "\n{}\n", super::text::printable(&text))
             }
             Event::Note { text } => self.line(ms, "", text),
             Event::RunFinished { .. } => {

@@ -31,6 +31,19 @@ impl Default for PlanStyle {
     }
 }
 
+impl PlanStyle {
+    /// For standard output as it is: its width and colours on a terminal.
+    pub fn of_stdout() -> Self {
+        let term = console::Term::stdout();
+        let width = term.size_checked().map(|(_, columns)| usize::from(columns));
+        Self {
+            color: console::colors_enabled(),
+            width: width.unwrap_or(Self::default().width),
+            ..Self::default()
+        }
+    }
+}
+
 /// The whole plan in execution order: phase by phase, hosts with the same work together.
 pub fn plan(plan: &Plan, style: PlanStyle) -> String {
     let mut out = String::new();

@@ -94,12 +94,6 @@ impl Terminal {
         }
     }
 
-    /// With the command line that goes on where this run stops, for the end of a run that failed.
-    pub fn resume(mut self, command: impl Into<String>) -> Self {
-        self.failures = Failures::new(command);
-        self
-    }
-
     fn paint(&self, style: &Style, text: &str) -> String {
         style
             .clone()
@@ -336,6 +330,10 @@ impl Render for Terminal {
                     self.show_totals(*steps);
                 }
                 Ok(())
+            }
+            Event::Findings { findings } => {
+                let text = super::findings(findings, self.look.width);
+                self.say(&format!("\n{}", printable(&text)))
             }
             Event::Note { text } => self.scroll(Mark::Note, "", text),
             Event::RunFinished { .. } => self.close(event),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// One finding of a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// Stable id, as `--skip-check` takes it.
     pub id: &'static str,
@@ -26,7 +26,7 @@ pub struct Finding {
     pub fix: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     Failure,

@@ -1,0 +1,157 @@
+//! What every command that works on hosts begins with: inventory, lab, artifacts, connections, facts, preflight.
+
+use std::io::IsTerminal as _;
+
+use anyhow::Result;
+
+use super::{run::Run, secrets};
+use crate::{
+    artifacts::{self, Artifacts},
+    cli::Target,
+    engine::{self, RunLog, Session, Stop},
+    failure::{Code, Failure},
+    inventory::{self, Cluster},
+    lab,
+    observe::Observation,
+    phases::preflight::{self, Finding, Level},
+    report::Event,
+    ssh,
+};
+
+/// The inventory with what the command line says on top.
+pub(super) fn cluster(target: &Target) -> Result<Cluster> {
+    let mut cluster =
+        inventory::load_with(&target.inventory, &super::load_options(&target.source))?;
+    let skip = target.connection.skip_checks.iter().cloned();
+    cluster.run.skip_checks.extend(skip);
+    preflight::known_skips(&cluster)?;
+    if let Some(parallel) = target.connection.parallel {
+        cluster.run.parallel = usize::from(parallel);
+    }
+    Ok(cluster)
+}
+
+/// Hosts that are connected, and what is needed to say what they must be.
+pub(super) struct Opened {
+    pub cluster: Cluster,
+    pub artifacts: Artifacts,
+    pub session: Session,
+}
+
+impl Opened {
+    /// Connects to every host that answers. Artifacts are checked first: a damaged one is found before any host is touched.
+    pub async fn new(run: &Run, target: &Target) -> Result<Self> {
+        let cluster = cluster(target)?;
+        let artifacts = {
+            let cluster = cluster.clone();
+            tokio::task::spawn_blocking(move || artifacts::resolve(&cluster)).await??
+        };
+        let sudo_passwords = secrets::sudo_passwords(&cluster)?;
+        let secrets = secrets::of_cluster(&cluster)?;
+        run.reporter.send(Event::RunStarted {
+            command: run.command.to_owned(),
+            cluster: cluster.name.clone(),
+            hosts: cluster.hosts.iter().map(|host| host.name.clone()).collect(),
+            note: artifacts.note.clone(),
+        });
+        for warning in &cluster.warnings {
+            run.reporter.note(warning);
+        }
+        let cluster = lab::up(&cluster, &run.reporter).await?;
+        let log = RunLog::open(&cluster.name, secrets.clone())
+            .map_err(|error| run.reporter.note(format!("no log of this run: {error}")))
+            .ok();
+        let options = engine::Options {
+            accept_new_host_keys: target.connection.accept_new_host_keys,
+            sudo_passwords,
+            secrets,
+            log,
+            stop: Stop::on_signals()?,
+        };
+        let session = Session::connect(&cluster, options, &run.reporter).await?;
+        accept_new_keys(&cluster, &session).await?;
+        Ok(Self {
+            cluster,
+            artifacts,
+            session,
+        })
+    }
+
+    /// Facts of every host, and whether the run may go on with what was reached.
+    pub async fn facts(&self) -> Observation {
+        self.session.facts().await
+    }
+
+    /// Stops before anything is changed: hosts that are unfit, and hosts out of reach where no cluster is yet.
+    ///
+    /// Everything that was found about the hosts that answered is printed all the same.
+    pub fn gate(&self, seen: &Observation, findings: &[Finding]) -> Result<()> {
+        if !engine::is_live(seen) {
+            self.session.all_reached()?;
+        }
+        if seen.elected.is_empty() {
+            return Err(
+                Failure::new(Code::Unreachable, "no control plane can be worked on")
+                    .hint(
+                        "every step goes through one; the lines above say what keeps us from each",
+                    )
+                    .into(),
+            );
+        }
+        let failures = findings
+            .iter()
+            .filter(|finding| finding.level == Level::Failure)
+            .count();
+        if failures > 0 {
+            return Err(Failure::new(
+                Code::Preflight,
+                format!(
+                    "{} failed; nothing was changed",
+                    crate::report::text::count(failures, "check")
+                ),
+            )
+            .hint("mend what is listed, or leave a check out with `--skip-check ID`")
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// On a terminal, shows the keys of hosts that are not known yet and asks once for all of them.
+async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<()> {
+    let unknown: Vec<_> = session
+        .unreachable()
+        .into_values()
+        .filter(|error| !error.host_keys.is_empty())
+        .collect();
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if unknown.is_empty() || !terminal {
+        return Ok(());
+    }
+    let mut question = String::from("These hosts are not in known_hosts:\n");
+    for error in &unknown {
+        for key in &error.host_keys {
+            question.push_str(&format!("  {}  {}\n", error.host, key.fingerprint));
+        }
+    }
+    question.push_str("Compare them with what each machine shows on its console. Trust them");
+    let yes = tokio::task::spawn_blocking(move || {
+        dialoguer::Confirm::new()
+            .with_prompt(question)
+            .default(false)
+            .interact()
+    })
+    .await??;
+    if !yes {
+        return Ok(());
+    }
+    let mut names = Vec::new();
+    for error in &unknown {
+        if let Some(host) = cluster.host(&error.host) {
+            ssh::accept(host, &error.host_keys)?;
+            names.push(error.host.as_str());
+        }
+    }
+    session.connect_again(&names).await;
+    Ok(())
+}

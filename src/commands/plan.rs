@@ -1,0 +1,59 @@
+//! `baremetal plan`: what `up` would do.
+
+use anyhow::Result;
+
+use super::{
+    open::Opened,
+    run::{Ending, Run},
+};
+use crate::{
+    cli::{Format, PlanArgs},
+    failure::Code,
+    phases::preflight,
+    plan,
+    report::{self, PlanStyle},
+};
+
+pub async fn run(args: &PlanArgs) -> Result<Code> {
+    let run = Run::start("plan", &args.target.output);
+    let (session, end) = match Opened::new(&run, &args.target).await {
+        Ok(opened) => {
+            let end = make(&opened, args).await;
+            (Some(opened.session), end)
+        }
+        Err(error) => (None, Err(error)),
+    };
+    run.finish(session, end).await
+}
+
+async fn make(opened: &Opened, args: &PlanArgs) -> Result<Ending> {
+    let seen = opened.facts().await;
+    let findings = preflight::check(&opened.cluster, &seen);
+    super::show_findings(&opened.session, &findings);
+    opened.gate(&seen, &findings)?;
+    let seen = opened.session.observe(&opened.artifacts, seen).await?;
+    let plan = plan::make(&opened.cluster, &opened.artifacts, &seen)?;
+    let missing = !opened.session.unreachable().is_empty();
+    let code = match (plan.is_empty(), args.exit_code) {
+        _ if missing => Code::Unreachable,
+        (false, true) => Code::Changes,
+        _ => Code::Done,
+    };
+    let message = if plan.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        format!(
+            "{} in {}",
+            report::text::changes(plan.changes()),
+            report::text::count(plan.steps.len(), "step")
+        )
+    };
+    let result = match args.target.output.output {
+        Format::Text => report::plan(&plan, PlanStyle::of_stdout()),
+        Format::Json => format!("{}\n", serde_json::to_string(&plan)?),
+    };
+    Ok(Ending {
+        result,
+        ..Ending::new(code, message)
+    })
+}

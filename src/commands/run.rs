@@ -1,0 +1,108 @@
+//! The frame of a command that works on hosts: events and their rendering, from the first line to the exit code.
+
+use std::{io, time::Instant};
+
+use anyhow::Result;
+use tokio::task::JoinHandle;
+
+use crate::{
+    cli::{Format, OutputArgs},
+    engine::Session,
+    failure::{Code, Failure},
+    report::{self, Event, Reporter},
+};
+
+/// A command while it runs.
+pub(super) struct Run {
+    pub command: &'static str,
+    pub reporter: Reporter,
+    renderer: JoinHandle<io::Result<()>>,
+    started: Instant,
+    /// Whether the last event is wanted although no host was worked on: pipelines read it.
+    machine: bool,
+}
+
+/// How a command ended that did not fail outright.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub code: Code,
+    pub message: String,
+    pub changed: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    /// What goes to stdout after the last event.
+    pub result: String,
+}
+
+impl Ending {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            changed: 0,
+            failed: 0,
+            skipped: 0,
+            result: String::new(),
+        }
+    }
+}
+
+impl Run {
+    pub fn start(command: &'static str, output: &OutputArgs) -> Self {
+        let (reporter, receiver) = Reporter::new();
+        let format = match output.output {
+            Format::Text => report::Format::Auto,
+            Format::Json => report::Format::Json,
+        };
+        Self {
+            command,
+            reporter,
+            renderer: report::spawn(format, receiver, output.verbose, output.junit.clone()),
+            started: Instant::now(),
+            machine: output.output == Format::Json || output.junit.is_some(),
+        }
+    }
+
+    /// Says how it ended, closes the connections and waits until everything is shown.
+    pub async fn finish(self, session: Option<Session>, end: Result<Ending>) -> Result<Code> {
+        let event = match &end {
+            Ok(end) => Some(self.finished(session.as_ref(), end)),
+            Err(error) if self.machine || session.is_some() => {
+                let code = error
+                    .downcast_ref::<Failure>()
+                    .map_or(Code::Internal, |failure| failure.code);
+                let ending = Ending::new(code, format!("{error:#}"));
+                Some(self.finished(session.as_ref(), &ending))
+            }
+            Err(_) => None,
+        };
+        if let Some(event) = event {
+            match &session {
+                Some(session) => session.event(event),
+                None => self.reporter.send(event),
+            }
+        }
+        if let Some(session) = session {
+            session.close().await;
+        }
+        drop(self.reporter);
+        // Nobody reads any more when this fails; the exit code still tells.
+        let _ = self.renderer.await;
+        let end = end?;
+        super::print(&end.result)?;
+        Ok(end.code)
+    }
+
+    fn finished(&self, session: Option<&Session>, end: &Ending) -> Event {
+        Event::RunFinished {
+            code: end.code as u8,
+            message: end.message.clone(),
+            changed: end.changed,
+            failed: end.failed,
+            skipped: end.skipped,
+            ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            mutating: session.map_or(0, Session::mutating),
+            round_trips: session.map(Session::round_trips).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Passwords and keys that the user brings: from a file, the environment, or a prompt on the terminal.
+
+use std::{collections::BTreeMap, io::IsTerminal as _};
+
+use anyhow::Result;
+
+use crate::{
+    failure::{Code, Failure},
+    inventory::{Cluster, SecretSource, Sudo},
+    phases::user_secrets,
+    ssh::{Secret, Secrets},
+};
+
+/// What hosts' sudo asks for, by host; the same source is asked once.
+pub(super) fn sudo_passwords(cluster: &Cluster) -> Result<BTreeMap<String, Secret>> {
+    let mut known: Vec<(&SecretSource, Secret)> = Vec::new();
+    let mut passwords = BTreeMap::new();
+    for host in &cluster.hosts {
+        let Sudo::Password(source) = &host.ssh.sudo else {
+            continue;
+        };
+        let password = match known.iter().find(|(other, _)| *other == source) {
+            Some((_, password)) => password.clone(),
+            None => {
+                let password = read(source, "password for sudo")?;
+                known.push((source, password.clone()));
+                password
+            }
+        };
+        passwords.insert(host.name.clone(), password);
+    }
+    Ok(passwords)
+}
+
+/// Everything that scripts of this cluster ask for by name.
+pub(super) fn of_cluster(cluster: &Cluster) -> Result<Secrets> {
+    let secrets = Secrets::default();
+    for secret in user_secrets(cluster) {
+        secrets.insert(secret.name, read(&secret.source, &secret.title)?);
+    }
+    Ok(secrets)
+}
+
+fn read(source: &SecretSource, title: &str) -> Result<Secret> {
+    let text = match source {
+        SecretSource::File(path) => std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(Code::Usage, format!("{title}: {}: {error}", path.display()))
+                .hint("the inventory names this file; make it, mode 0600, with the secret alone")
+        })?,
+        SecretSource::Env(name) => std::env::var(name).map_err(|_| {
+            Failure::new(
+                Code::Usage,
+                format!("{title}: the environment has no {name}"),
+            )
+            .hint(format!("the inventory names it: {name}=… baremetal …"))
+        })?,
+        SecretSource::Prompt => ask(title)?,
+    };
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(Failure::new(Code::Usage, format!("{title}: it is empty"))
+            .hint("an empty secret is never right; check where it comes from")
+            .into());
+    }
+    Ok(Secret::new(secret))
+}
+
+fn ask(title: &str) -> Result<String> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(
+            Code::Usage,
+            format!("{title}: there is no terminal to ask for it on"),
+        )
+        .hint(
+            "name a file or an environment variable in the inventory: {file: PATH} or {env: NAME}",
+        )
+        .into());
+    }
+    Ok(dialoguer::Password::new()
+        .with_prompt(title)
+        .report(false)
+        .interact()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(source: &SecretSource) -> String {
+        format!(
+            "{:#}",
+            read(source, "password for sudo").expect_err("there is none")
+        )
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_named() {
+        let file = SecretSource::File("/nonexistent/password".into());
+        assert_eq!(
+            message(&file),
+            "password for sudo: /nonexistent/password: No such file or directory (os error 2)"
+        );
+        let env = SecretSource::Env("BAREMETAL_TEST_UNSET".into());
+        assert_eq!(
+            message(&env),
+            "password for sudo: the environment has no BAREMETAL_TEST_UNSET"
+        );
+    }
+
+    #[test]
+    fn the_line_end_of_a_file_is_no_part_of_the_secret() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "pass word\r\n").expect("written");
+        let secret = read(&SecretSource::File(file.path().into()), "x").expect("a secret");
+        assert_eq!(secret.expose(), "pass word");
+        std::fs::write(file.path(), "\n").expect("written");
+        assert_eq!(
+            message(&SecretSource::File(file.path().into())),
+            "password for sudo: it is empty"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! `baremetal up`: hosts become the cluster that the inventory describes.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::{
+    kubeconfig,
+    open::Opened,
+    run::{Ending, Run},
+};
+use crate::{
+    cli::{Format, Target},
+    engine::{Outcome, Session},
+    failure::Code,
+    observe::Observation,
+    phases::preflight,
+    plan::{self, Plan},
+    report::{self, Event},
+};
+
+pub async fn run(target: &Target) -> Result<Code> {
+    let run = Run::start("up", &target.output);
+    let opened = Opened::new(&run, target).await;
+    let (session, end) = match opened {
+        Ok(opened) => {
+            let end = up(&opened, target).await;
+            (Some(opened.session), end)
+        }
+        Err(error) => (None, Err(error)),
+    };
+    run.finish(session, end).await
+}
+
+async fn up(opened: &Opened, target: &Target) -> Result<Ending> {
+    let seen = opened.facts().await;
+    let findings = preflight::check(&opened.cluster, &seen);
+    super::show_findings(&opened.session, &findings);
+    opened.gate(&seen, &findings)?;
+    let (seen, plan) = observe(opened, seen).await?;
+    if plan.is_empty() {
+        let kubeconfig = kubeconfig::refresh(opened, &seen, None).await?;
+        return Ok(nothing_to_do(opened, target, &kubeconfig));
+    }
+    // Somebody else may have been at work until we held the lock: what is run was observed under it.
+    let lock = opened.session.lock("up").await?;
+    let seen = opened.facts().await;
+    let (_, plan) = observe(opened, seen).await?;
+    opened.session.event(Event::Planned {
+        steps: plan.steps.len(),
+        changes: plan.changes(),
+    });
+    let outcome = opened.session.run(&plan).await;
+    let end = conclude(opened, target, &outcome).await;
+    lock.release().await;
+    end
+}
+
+async fn observe(opened: &Opened, seen: Observation) -> Result<(Observation, Plan)> {
+    let seen = opened.session.observe(&opened.artifacts, seen).await?;
+    let plan = plan::make(&opened.cluster, &opened.artifacts, &seen)?;
+    Ok((seen, plan))
+}
+
+fn nothing_to_do(opened: &Opened, target: &Target, kubeconfig: &PathBuf) -> Ending {
+    let name = &opened.cluster.name;
+    let missing = left_out(&opened.session);
+    if missing.is_empty() {
+        return Ending {
+            result: summary(opened, target, kubeconfig),
+            ..Ending::new(
+                Code::Done,
+                format!("nothing to do: {name} is as the inventory says"),
+            )
+        };
+    }
+    Ending::new(
+        Code::Unreachable,
+        format!("nothing to do on the hosts that answer; not looked at: {missing}"),
+    )
+}
+
+async fn conclude(opened: &Opened, target: &Target, outcome: &Outcome) -> Result<Ending> {
+    let name = &opened.cluster.name;
+    let end = Ending {
+        changed: outcome.changed,
+        failed: outcome.failed.len(),
+        skipped: outcome.skipped.len() + outcome.unfinished.len(),
+        ..Ending::new(outcome.code(), "")
+    };
+    if end.code != Code::Done {
+        let message = match end.code {
+            Code::Interrupted => format!("interrupted: {name} is not complete"),
+            _ => format!("{name} is not complete"),
+        };
+        return Ok(Ending { message, ..end });
+    }
+    let seen = opened.facts().await;
+    let kubeconfig = kubeconfig::refresh(opened, &seen, None).await?;
+    let missing = left_out(&opened.session);
+    if !missing.is_empty() {
+        return Ok(Ending {
+            code: Code::Unreachable,
+            message: format!("done on the hosts that answer; nothing was done for {missing}"),
+            ..end
+        });
+    }
+    Ok(Ending {
+        message: format!("{name} is up"),
+        result: summary(opened, target, &kubeconfig),
+        ..end
+    })
+}
+
+/// Names of the hosts that could not be worked on, or nothing.
+fn left_out(session: &Session) -> String {
+    let names: Vec<_> = session.unreachable().into_keys().collect();
+    names.join(", ")
+}
+
+fn summary(opened: &Opened, target: &Target, kubeconfig: &PathBuf) -> String {
+    match target.output.output {
+        Format::Text => report::summary(&opened.cluster, kubeconfig),
+        Format::Json => String::new(),
+    }
+}

@@ -1,0 +1,109 @@
+//! Killed at every phase boundary and at random moments: `up` run again ends where an undisturbed run ends.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::support::{HostLine, Lab};
+
+const THREE_AND_ONE: &[HostLine<'_>] = &[
+    ("cp1", "control-plane", 11),
+    ("cp2", "control-plane", 12),
+    ("cp3", "control-plane", 13),
+    ("w1", "worker", 21),
+];
+
+#[test]
+#[ignore = "needs a container engine"]
+fn e2e_killed_at_every_phase_boundary() {
+    let lab = Lab::new("e2e-killed", 52, THREE_AND_ONE);
+    let mut boundaries = BTreeSet::new();
+    let mut kills = 0;
+    while let Some(boundary) = killed_at_a_new_boundary(&lab, &boundaries) {
+        boundaries.insert(boundary);
+        kills += 1;
+        assert!(kills < 60, "no run came to its end: {boundaries:?}");
+    }
+    assert!(boundaries.len() > 20, "only {boundaries:?}");
+    same_as_undisturbed(&lab);
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn e2e_killed_at_random_moments() {
+    let lab = Lab::new("e2e-random", 53, THREE_AND_ONE);
+    // Fixed, so that a failure comes again; spread over the length of a run, which shrinks with every kill.
+    let moments = [900, 4100, 7300, 2600, 9800, 5200, 12_700, 3300, 8400, 6100, 1700, 10_900];
+    for (index, ms) in moments.into_iter().enumerate() {
+        let mut child = start(&lab);
+        std::thread::sleep(Duration::from_millis(ms));
+        kill(&mut child);
+        if index % 4 == 3 {
+            lab.run(&["lab", "down"], &[]).ok();
+        }
+    }
+    // The last four kills left a half-built cluster only if the lab is not new.
+    let mut child = start(&lab);
+    std::thread::sleep(Duration::from_secs(15));
+    kill(&mut child);
+    same_as_undisturbed(&lab);
+}
+
+fn start(lab: &Lab) -> Child {
+    lab.command(&["up"], &["--output", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts")
+}
+
+fn kill(child: &mut Child) {
+    child.kill().expect("SIGKILL is sent");
+    child.wait().expect("a killed program ends");
+}
+
+/// Runs `up` until a phase starts or ends on a host where no run was killed yet, and kills it there; `None` when the run ended.
+fn killed_at_a_new_boundary(lab: &Lab, known: &BTreeSet<String>) -> Option<String> {
+    let mut child = start(lab);
+    let lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
+    for line in lines {
+        let event: Value = serde_json::from_str(&line.expect("events are text")).expect("an event");
+        let kind = event["event"].as_str().unwrap_or_default();
+        if !matches!(kind, "step-started" | "step-finished") {
+            continue;
+        }
+        let phase = event["phase"].as_str().expect("a step has a phase");
+        let boundary = format!("{phase} {kind}");
+        if !known.contains(&boundary) {
+            kill(&mut child);
+            return Some(boundary);
+        }
+    }
+    let status = child.wait().expect("the program ends");
+    assert!(status.success(), "the run that nobody killed failed");
+    None
+}
+
+/// The state that a run without kills leaves: nothing to do, all nodes Ready, three voters, and no credentials of a join left behind.
+fn same_as_undisturbed(lab: &Lab) {
+    lab.up().ok();
+    let end = lab.up().ok().finished();
+    assert_eq!(end["changed"], 0, "{end}");
+    let nodes = lab.kubectl(&["get", "nodes", "--no-headers"]).ok().stdout;
+    assert_eq!(nodes.lines().filter(|line| line.contains(" Ready ")).count(), 4, "{nodes}");
+    let secrets = lab
+        .kubectl(&["get", "secrets", "-n", "kube-system", "-o", "name"])
+        .ok()
+        .stdout;
+    assert!(!secrets.contains("bootstrap-token"), "{secrets}");
+    assert!(!secrets.contains("kubeadm-certs"), "{secrets}");
+    for (host, ..) in THREE_AND_ONE {
+        let left = lab.on(host, "ls -A /run | grep '^baremetal\\.' | grep -v lock || true");
+        assert_eq!(left.stdout.trim(), "", "{host}");
+    }
+}

@@ -1,0 +1,4 @@
+//! End to end on lab hosts: real SSH, systemd, containerd, haproxy and keepalived. Run by `tests/run.sh`.
+
+mod killed;
+mod main_job;

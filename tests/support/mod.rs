@@ -1,0 +1,265 @@
+//! Lab hosts for the end-to-end tests and the benchmark: a cluster of our own, driven through the program as a user drives it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// A lab of its own: name, subnet, state directory, inventory. Removed when dropped.
+pub struct Lab {
+    pub name: String,
+    /// First three numbers of its /24: `10.123.51`.
+    pub net: String,
+    pub directory: tempfile::TempDir,
+    keep: bool,
+}
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+/// A host of an inventory: name, role, last number of its address.
+pub type HostLine<'a> = (&'a str, &'a str, u8);
+
+pub const THREE_AND_TWO: &[HostLine<'_>] = &[
+    ("cp1", "control-plane", 11),
+    ("cp2", "control-plane", 12),
+    ("cp3", "control-plane", 13),
+    ("w1", "worker", 21),
+    ("w2", "worker", 22),
+];
+
+impl Lab {
+    /// Names must differ between tests that could leave something behind; `third` is the third number of the subnet.
+    pub fn new(name: &str, third: u8, hosts: &[HostLine<'_>]) -> Self {
+        let lab = Self {
+            name: name.to_owned(),
+            net: format!("10.123.{third}"),
+            directory: tempfile::tempdir().expect("a temporary directory"),
+            keep: std::env::var_os("BAREMETAL_KEEP_LAB").is_some(),
+        };
+        lab.write(hosts, "");
+        lab
+    }
+
+    /// Writes the inventory; `more` is appended as it is.
+    pub fn write(&self, hosts: &[HostLine<'_>], more: &str) {
+        let net = &self.net;
+        let mut text = format!(
+            "cluster: {}\nendpoint: {net}.10\nlab: {{subnet: {net}.0/24}}\nmetallb: {net}.200-{net}.219\n{more}hosts:\n",
+            self.name
+        );
+        for (name, role, last) in hosts {
+            text.push_str(&format!(
+                "  {name}: {{address: {net}.{last}, role: {role}}}\n"
+            ));
+        }
+        fs::write(self.inventory(), text).expect("the inventory can be written");
+    }
+
+    pub fn inventory(&self) -> PathBuf {
+        self.directory.path().join("inventory.yaml")
+    }
+
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.directory
+            .path()
+            .join(format!("{}.kubeconfig", self.name))
+    }
+
+    pub fn vip(&self) -> String {
+        format!("{}.10", self.net)
+    }
+
+    /// The program with this lab's state and bundle, its inventory as the last argument of `verb`.
+    pub fn command(&self, verb: &[&str], more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_baremetal"));
+        command
+            .args(verb)
+            .arg(self.inventory())
+            .args(more)
+            .env("XDG_STATE_HOME", self.directory.path().join("state"))
+            .env("BAREMETAL_BUNDLE", bundle())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, verb: &[&str], more: &[&str]) -> Run {
+        run(&mut self.command(verb, more))
+    }
+
+    /// `up` with events on stdout.
+    pub fn up(&self) -> Run {
+        self.run(&["up"], &["--output", "json"])
+    }
+
+    /// Runs `sh -c` on a host through the container engine, as somebody at its console would.
+    pub fn on(&self, host: &str, script: &str) -> Run {
+        run(Command::new("docker").args(["exec", &self.container(host), "sh", "-c", script]))
+    }
+
+    pub fn container(&self, host: &str) -> String {
+        format!("{}-{host}", self.name)
+    }
+
+    /// Kills the container of a host, as a power cut does, and removes it.
+    pub fn destroy(&self, host: &str) {
+        run(Command::new("docker").args(["rm", "--force", &self.container(host)])).ok();
+    }
+
+    /// `kubectl` of the bundle with the fetched kubeconfig, on the machine that ran `up`.
+    pub fn kubectl(&self, args: &[&str]) -> Run {
+        run(Command::new(bundle().join("bin/kubectl"))
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig())
+            .args(args))
+    }
+
+    /// Whether the API answers through the endpoint within a second.
+    pub fn answers(&self) -> bool {
+        let url = format!("https://{}:6443/readyz", self.vip());
+        run(Command::new("curl").args(["-ksf", "--max-time", "1", &url])).code == Some(0)
+    }
+
+    /// How long the API does not answer from now on: until it answered three times in a row, at most `limit`.
+    pub fn gap(&self, limit: Duration) -> Duration {
+        let start = Instant::now();
+        let mut last_failure = start;
+        let mut good = 0;
+        while good < 3 || start.elapsed() < Duration::from_secs(8) {
+            if self.answers() {
+                good += 1;
+            } else {
+                good = 0;
+                last_failure = Instant::now();
+            }
+            assert!(
+                start.elapsed() < limit,
+                "the API did not come back within {limit:?}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        last_failure.duration_since(start)
+    }
+
+    /// The hosts that have the virtual IP on an interface.
+    pub fn vip_holders(&self, hosts: &[HostLine<'_>]) -> Vec<String> {
+        let vip = self.vip();
+        hosts
+            .iter()
+            .filter(|(name, role, _)| {
+                *role == "control-plane"
+                    && self
+                        .on(name, &format!("ip -o addr show to {vip}"))
+                        .stdout
+                        .contains(&vip)
+            })
+            .map(|(name, ..)| (*name).to_owned())
+            .collect()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.keep {
+            let directory = self.directory.path().display();
+            eprintln!("kept: lab {} and {directory}", self.name);
+            self.directory.disable_cleanup(true);
+        } else {
+            self.run(&["lab", "down"], &[]);
+        }
+    }
+}
+
+impl Run {
+    /// The run, if it ended 0; else everything it said.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.code(0)
+    }
+
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            tail(&self.stdout),
+            tail(&self.stderr)
+        );
+        self
+    }
+
+    /// Events of `--output json`.
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("every line is an event"))
+            .collect()
+    }
+
+    /// The event that ends every run.
+    pub fn finished(&self) -> Value {
+        self.events()
+            .into_iter()
+            .rfind(|event| event["event"] == "run-finished")
+            .expect("a run says how it ended")
+    }
+
+    /// Everything it printed.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// The last lines, so that a failed assertion stays readable.
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+pub fn run(command: &mut Command) -> Run {
+    let start = Instant::now();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the program starts");
+    Run {
+        code: status.code(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        took: start.elapsed(),
+    }
+}
+
+/// `BAREMETAL_BUNDLE`, else the stand-in that `tests/standin.sh` made.
+pub fn bundle() -> PathBuf {
+    let path = std::env::var_os("BAREMETAL_BUNDLE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/standin"),
+        PathBuf::from,
+    );
+    assert!(
+        path.join("bundle.yaml").is_file(),
+        "no bundle at {}: run tests/standin.sh first",
+        path.display()
+    );
+    path
+}
+
+/// Whether the bundle is the stand-in, which is no real Kubernetes.
+pub fn standin() -> bool {
+    fs::read_to_string(bundle().join("bundle.yaml"))
+        .expect("bundle.yaml is readable")
+        .contains("stand-in")
+}
