@@ -2,6 +2,7 @@
 
 mod connect;
 mod script;
+mod session;
 mod sshd;
 mod sudo;
 mod transfer;
