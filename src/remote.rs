@@ -62,7 +62,7 @@ impl Script {
             attachments: Vec::new(),
             mutating: false,
             sensitive: false,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         }
     }
 
@@ -70,16 +70,18 @@ impl Script {
     pub fn change(name: impl Into<String>, body: impl Into<String>) -> Self {
         Self {
             mutating: true,
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_mins(10),
             ..Self::read(name, body)
         }
     }
 
+    #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
+    #[must_use]
     pub fn attach(mut self, name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         self.attachments.push(Attachment {
             name: name.into(),
@@ -90,6 +92,7 @@ impl Script {
     }
 
     /// Attaches content in which `@@NAME@@` is replaced by captured secrets when it is sent.
+    #[must_use]
     pub fn attach_with_secrets(
         mut self,
         name: impl Into<String>,
@@ -103,11 +106,13 @@ impl Script {
         self
     }
 
+    #[must_use]
     pub fn sensitive(mut self) -> Self {
         self.sensitive = true;
         self
     }
 
+    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -16,7 +16,7 @@ use crate::{
 /// Between two signs of life; the host takes 30 s of silence for our end.
 const BEAT: Duration = Duration::from_secs(5);
 /// A script of an earlier run may go on for so long before this run gives up waiting for it.
-const BUSY: Duration = Duration::from_secs(1800);
+const BUSY: Duration = Duration::from_mins(30);
 
 /// The hosts of a cluster, for this run alone. Released when dropped; [`Lock::release`] also waits for it.
 #[derive(Debug)]

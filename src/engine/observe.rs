@@ -36,7 +36,7 @@ impl Session {
                         .and_then(|output| {
                             understand(&output, &script)
                                 .and_then(|()| parse_facts(&output.stdout))
-                                .map_err(|error| odd(&host, &error))
+                                .map_err(|error| Box::new(odd(&host, &error)))
                         })
                 }
             })
@@ -48,7 +48,7 @@ impl Session {
                     let resources = BTreeMap::new();
                     seen.hosts.insert(host, HostSeen { facts, resources });
                 }
-                Err(error) => self.leave_out(error),
+                Err(error) => self.leave_out(*error),
             }
         }
         for (host, error) in self.unreachable() {
@@ -207,7 +207,7 @@ fn understand(output: &Output, script: &Script) -> Result<()> {
 
 fn gone(host: &Host, error: RunError) -> ConnectError {
     match error {
-        RunError::Connect(error) => error,
+        RunError::Connect(error) => *error,
         other => ConnectError {
             host: host.name.clone(),
             kind: Kind::Closed,

@@ -23,9 +23,9 @@ use crate::{
 };
 
 /// For running steps to end after Ctrl-C; what changes a host goes on there in any case.
-const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_mins(1);
 /// What passes by itself is tried again for so long.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
@@ -90,7 +90,7 @@ impl Session {
                     outcome.skipped.insert(index, reason);
                 }
                 State::Waiting | State::Running | State::Abandoned => {
-                    outcome.unfinished.push(index)
+                    outcome.unfinished.push(index);
                 }
                 State::Failed => {
                     // A step that ended without its own report has panicked.

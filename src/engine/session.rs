@@ -201,7 +201,10 @@ impl Session {
         let Some(host) = self.0.cluster.host(host) else {
             return Ok(());
         };
-        let connection = self.open(host).await.map_err(RunError::Connect)?;
+        let connection = self
+            .open(host)
+            .await
+            .map_err(|error| RunError::Connect(error.into()))?;
         self.keep(connection);
         Ok(())
     }

@@ -7,16 +7,16 @@ use tokio::process::Command;
 use super::config;
 use crate::inventory::Host;
 
-/// A key that a host showed and no known_hosts file has.
+/// A key that a host showed and no `known_hosts` file has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostKey {
     /// `ED25519 SHA256:…`, as `ssh` and `ssh-keygen -l` show it.
     pub fingerprint: String,
-    /// The line for known_hosts.
+    /// The line for `known_hosts`.
     pub line: String,
 }
 
-/// Trusts keys from now on: appends them to the host's own known_hosts file, else to the user's.
+/// Trusts keys from now on: appends them to the host's own `known_hosts` file, else to the user's.
 pub fn accept(host: &Host, keys: &[HostKey]) -> io::Result<()> {
     use std::{
         io::Write as _,

@@ -114,7 +114,7 @@ mod tests {
             std::fs::write(directory.path().join(".script"), "printf '%s\\0' \"$@\"").unwrap();
             let line = start(&args).unwrap();
             let output = Command::new("sh").args(["-c", &line]).env("BM", directory.path()).output().unwrap();
-            let expected = if args.is_empty() { "\0".to_owned() } else { args.iter().map(|arg| format!("{arg}\0")).collect() };
+            let expected = format!("{}\0", args.join("\0"));
             prop_assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
         }
     }

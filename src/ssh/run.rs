@@ -37,7 +37,7 @@ pub type Listener<'a> = &'a (dyn Fn(&str) + Send + Sync);
 #[derive(Debug)]
 pub enum RunError {
     /// Nothing was run: no root, no shell.
-    Connect(ConnectError),
+    Connect(Box<ConnectError>),
     /// The connection ended. A script that changes goes on without it.
     Lost { host: String, said: String },
     /// The script took longer than it may and was killed.
@@ -179,7 +179,7 @@ impl Connection {
             ("", false) => "no POSIX shell answered",
             (said, _) => said,
         };
-        RunError::Connect(self.attempt().await.error(kind, said))
+        RunError::Connect(Box::new(self.attempt().await.error(kind, said)))
     }
 }
 

@@ -12,9 +12,9 @@ use crate::{
 
 const CHUNK: usize = 256 * 1024;
 /// One chunk must pass within this time; a stream that stands still longer is given up.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 /// For the host to hash what is there, or what has arrived.
-const HASHING: Duration = Duration::from_secs(300);
+const HASHING: Duration = Duration::from_mins(5);
 
 /// Hears how much of a file has been sent: bytes so far, bytes in all.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
@@ -79,5 +79,5 @@ pub fn fetch_script(url: &str, sha256: &str, to: &str, size: Option<u64>) -> Scr
         .arg(url)
         .arg(sha256)
         .arg(size.map(|size| size.to_string()).unwrap_or_default())
-        .timeout(Duration::from_secs(1800))
+        .timeout(Duration::from_mins(30))
 }

@@ -228,13 +228,7 @@ fn a_stream_that_is_cut_or_damaged_runs_nothing() {
         .append_data(&mut header, ".run", body.as_bytes())
         .unwrap();
     let archive = archive.into_inner().unwrap();
-    let sum = {
-        use sha2::Digest as _;
-        sha2::Sha256::digest(&archive)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
+    let sum = super::transfer::sum(&archive);
     let header = format!("BM1 {} {sum} change 10\n", archive.len());
     let whole = [header.as_bytes(), &archive].concat();
     for cut in (0..header.len())

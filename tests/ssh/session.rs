@@ -36,7 +36,7 @@ fn cluster(reached: [Option<Ssh>; 3]) -> Cluster {
     let mut cluster = inventory::load(file.path()).unwrap();
     let hosts = cluster.hosts.drain(..).zip(reached);
     let hosts = hosts.filter_map(|(mut host, ssh)| {
-        host.address = "127.0.0.1".to_owned();
+        "127.0.0.1".clone_into(&mut host.address);
         host.ssh = ssh?;
         Some(host)
     });
@@ -102,7 +102,7 @@ async fn every_host_has_its_own_result() {
     while let Ok((_, event)) = events.try_recv() {
         match event {
             Event::HostConnected { host, .. } | Event::HostUnreachable { host, .. } => {
-                told.push(host)
+                told.push(host);
             }
             other => panic!("{other:?}"),
         }
@@ -236,7 +236,7 @@ async fn victim() {
     let body = "touch \"$1/locked\"; sleep 3; touch \"$1/done\"";
     let script = Script::change("slow", body).arg(directory);
     session.script("cp1", &script).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
 }
 
 /// Lines of `ps` with the path of a test's sshd directory: its masters.

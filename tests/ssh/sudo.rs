@@ -44,13 +44,12 @@ fn played(right: Option<&str>) -> Sshd {
     };
     put("id", "#!/bin/sh\necho 1000\n");
     let mut path = format!("{}:/usr/bin:/bin", directory.display());
-    match right {
-        Some(right) => put("sudo", &SUDO.replace("RIGHT", &format!("'{right}'"))),
-        None => {
-            // Nothing but a shell: no sudo anywhere.
-            std::os::unix::fs::symlink("/bin/sh", directory.join("sh")).unwrap();
-            path = directory.display().to_string();
-        }
+    if let Some(right) = right {
+        put("sudo", &SUDO.replace("RIGHT", &format!("'{right}'")));
+    } else {
+        // Nothing but a shell: no sudo anywhere.
+        std::os::unix::fs::symlink("/bin/sh", directory.join("sh")).unwrap();
+        path = directory.display().to_string();
     }
     Sshd::start_with(&format!("SetEnv PATH={path}\n"))
 }
@@ -72,7 +71,7 @@ async fn run(sshd: &Sshd, password: Option<&str>) -> Result<String, RunError> {
 
 async fn fails(sshd: &Sshd, password: Option<&str>) -> ConnectError {
     match run(sshd, password).await {
-        Err(RunError::Connect(error)) => error,
+        Err(RunError::Connect(error)) => *error,
         other => panic!("{other:?}"),
     }
 }

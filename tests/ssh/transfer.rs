@@ -11,11 +11,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::sshd::Sshd;
 
-fn sum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// SHA-256 in hexadecimal.
+pub fn sum(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 fn artifact(sshd: &Sshd) -> (PathBuf, Vec<u8>) {
