@@ -32,7 +32,7 @@ impl Session {
                     let script = facts_script(&session.0.cluster, &host);
                     let answer = session.script(&host.name, &script).await;
                     answer
-                        .map_err(|error| gone(&host, error))
+                        .map_err(|error| Box::new(gone(&host, error)))
                         .and_then(|output| {
                             understand(&output, &script)
                                 .and_then(|()| parse_facts(&output.stdout))

@@ -13,6 +13,9 @@ LC_ALL=C
 export PATH LC_ALL
 cd /
 
+# Nobody may be listening any more; what is to be removed is removed all the same.
+trap : PIPE
+
 broken() {
     printf '\n::broken %s\n' "$1"
     exit 125
@@ -35,6 +38,7 @@ IFS=' ' read -r magic size sum mode limit || exit 125
 BM=$(mktemp -d /run/baremetal.XXXXXX) || broken 'no private directory could be made in /run'
 export BM
 trap 'rm -rf "$BM"' EXIT
+trap 'exit 1' HUP TERM
 head -c "$size" >"$BM/.payload" || broken 'the script could not be stored in /run'
 got=$(sha256sum <"$BM/.payload") || broken 'sha256sum does not work'
 [ "${got%% *}" = "$sum" ] || broken 'the script arrived incomplete; nothing was run'
@@ -55,12 +59,11 @@ read)
     ;;
 change)
     trap '' HUP
-    # Without a reader a write would kill the script in mid-change: somebody always reads.
-    trap : PIPE
     trap 'kill -TERM "$job"' TERM
     exec 8>>/run/baremetal.busy
     flock -s 8
     mkfifo "$BM/.out" "$BM/.err" || broken 'no pipe could be made in /run'
+    # Without a reader a write would kill the script in mid-change: somebody always reads.
     { cat; cat >/dev/null; } <"$BM/.out" 2>/dev/null &
     out=$!
     { cat >&2; cat >/dev/null; } <"$BM/.err" &

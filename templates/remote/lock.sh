@@ -18,7 +18,7 @@ if ! flock -n 9; then
 fi
 printf '%s\n' "$1" >/run/baremetal.lock
 trap ': >/run/baremetal.lock' EXIT
-trap 'exit 1' HUP TERM
+trap 'exit 1' HUP TERM PIPE
 
 # A script of an earlier run that lost its connection may still be changing this host.
 exec 8>>/run/baremetal.busy
@@ -28,6 +28,8 @@ until flock -n 8; do
     [ $? -ne 1 ] || exit 1
 done
 exec 8>&-
+# Left by scripts that were killed: nothing that changes this host runs now.
+find /run -maxdepth 1 -name 'baremetal.??????' -type d -mmin +60 -exec rm -rf {} +
 
 echo ::say locked
 while beat 30; do :; done

@@ -14,7 +14,7 @@ fi
 rm -f "$1".part.*
 part=$1.part.$$
 trap 'rm -f "$part"' EXIT
-trap 'exit 1' HUP TERM
+trap 'exit 1' HUP TERM PIPE
 free=$(df -Pk "$directory" | awk 'NR == 2 { print $4 }')
 need=$(($2 / 1024 + 65536))
 if [ "${free:-0}" -lt "$need" ]; then

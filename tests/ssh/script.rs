@@ -125,13 +125,23 @@ async fn a_secret_is_in_no_process_and_in_no_file_that_others_can_read() {
     assert!(!seen.is_empty());
 }
 
-/// Waits at most ten seconds for a file.
+/// Waits for a file to be there.
 fn appears(path: &std::path::Path) -> bool {
+    soon(|| path.exists())
+}
+
+/// Waits for a file to be gone.
+fn goes(path: &std::path::Path) -> bool {
+    soon(|| !path.exists())
+}
+
+/// Whether it is so within ten seconds.
+fn soon(is_so: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !path.exists() && Instant::now() < deadline {
+    while !is_so() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
     }
-    path.exists()
+    is_so()
 }
 
 #[tokio::test]
@@ -144,7 +154,7 @@ async fn a_change_goes_on_without_its_connection_and_a_reading_script_does_not()
             sshd.file(&format!("{kind}-ended")),
         );
         // What it writes after the cut must not kill it.
-        let body = "touch \"$1\"; sleep 1; echo out; echo err >&2; echo out; touch \"$2\"";
+        let body = "echo \"$BM\" >\"$1\"; sleep 1; echo out; echo err >&2; echo out; touch \"$2\"";
         let script = if goes_on {
             Script::change("cut", body)
         } else {
@@ -155,7 +165,7 @@ async fn a_change_goes_on_without_its_connection_and_a_reading_script_does_not()
             .arg(ended.display().to_string());
         let secrets = Secrets::default();
         let cut = async {
-            while !began.exists() {
+            while std::fs::read(&began).unwrap_or_default().is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             connection.close().await;
@@ -168,6 +178,9 @@ async fn a_change_goes_on_without_its_connection_and_a_reading_script_does_not()
             std::thread::sleep(Duration::from_millis(1500));
             assert!(!ended.exists());
         }
+        let private = std::fs::read_to_string(&began).unwrap();
+        assert!(private.starts_with("/run/baremetal."), "{private}");
+        assert!(goes(std::path::Path::new(private.trim())));
     }
 }
 
