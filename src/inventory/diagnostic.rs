@@ -45,17 +45,22 @@ impl fmt::Display for Mistake {
 pub fn failure(file: &FilePath, mut mistakes: Vec<Mistake>) -> Failure {
     mistakes.sort();
     mistakes.dedup();
-    let file = file.display();
-    let mut text = String::new();
-    for mistake in &mistakes {
-        text.push_str(&format!("{file}:{mistake}\n"));
-    }
-    let number = match mistakes.len() {
+    let lines = mistakes
+        .iter()
+        .map(|mistake| format!("{}:{mistake}", file.display()));
+    failure_of_lines(file, lines.collect())
+}
+
+/// As [`failure`], of lines that name their own files.
+pub fn failure_of_lines(file: &FilePath, lines: Vec<String>) -> Failure {
+    let number = match lines.len() {
         1 => "1 mistake".to_owned(),
         n => format!("{n} mistakes"),
     };
-    text.push_str(&format!(
-        "{number} in {file}; nothing was changed on any host"
-    ));
-    Failure::new(Code::Inventory, text)
+    let file = file.display();
+    let text = lines.join("\n");
+    Failure::new(
+        Code::Inventory,
+        format!("{text}\n{number} in {file}; nothing was changed on any host"),
+    )
 }

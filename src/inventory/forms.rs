@@ -126,50 +126,45 @@ impl AddressRange {
 
 /// DNS-1123 label: what a cluster and most objects are called.
 pub fn dns_label(text: &str) -> Result<String, Refusal> {
-    let fits = (1..=63).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-');
-    if fits {
+    if is_dns_label(text) {
         return Ok(text.to_owned());
     }
-    Err(name_refusal(
-        text,
-        "a-z, 0-9 and `-`, at most 63 characters, a letter or digit at both ends",
-        '-',
-    ))
+    let allowed = "a-z, 0-9 and `-`, at most 63 characters, a letter or digit at both ends";
+    Err(name_refusal(text, allowed, '-'))
 }
 
 /// DNS-1123 subdomain: what a node is called.
 pub fn dns_subdomain(text: &str) -> Result<String, Refusal> {
-    if text.len() <= 253 && text.split('.').all(|part| dns_label(part).is_ok()) {
+    if is_dns_subdomain(text) {
         return Ok(text.to_owned());
     }
-    Err(name_refusal(
-        text,
-        "a-z, 0-9, `-` and `.`, a letter or digit at both ends",
-        '.',
-    ))
+    let allowed = "a-z, 0-9, `-` and `.`, a letter or digit at both ends";
+    Err(name_refusal(text, allowed, '.'))
+}
+
+fn is_dns_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn is_dns_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
 fn name_refusal(text: &str, allowed: &str, extra: char) -> Refusal {
-    let mut better: String = text
+    let allowed_char = |c: char| c.is_ascii_alphanumeric() || c == extra;
+    let better: String = text
         .to_lowercase()
         .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == extra {
-                c
-            } else {
-                '-'
-            }
-        })
+        .map(|c| if allowed_char(c) { c } else { '-' })
+        .take(63)
         .collect();
-    better.truncate(63);
     let better = better.trim_matches(['-', '.']);
-    let valid = better.split('.').all(|part| dns_label(part).is_ok());
-    let write = if valid && better != text {
+    let write = if is_dns_subdomain(better) && better != text {
         format!("; write `{better}`")
     } else {
         String::new()
@@ -464,7 +459,7 @@ pub fn label_key(text: &str) -> Result<(), Refusal> {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, text),
     };
-    if prefix.is_some_and(|prefix| dns_subdomain(prefix).is_err())
+    if prefix.is_some_and(|prefix| !is_dns_subdomain(prefix))
         || name.is_empty()
         || !is_label_text(name)
     {

@@ -13,6 +13,7 @@ use super::{
     Cluster,
     context::Context,
     diagnostic::{self, Mistake, Position},
+    kubespray::{self, Converted},
     resolve, rules,
     schema::Document,
     walk, yaml,
@@ -33,10 +34,56 @@ pub fn load(path: &Path) -> anyhow::Result<Cluster> {
     load_with(path, &LoadOptions::default())
 }
 
-/// As [`load`], with what the command line says over it.
+/// As [`load`], with what the command line says over it. A directory is taken for an inventory of kubespray's.
 pub fn load_with(path: &Path, options: &LoadOptions) -> anyhow::Result<Cluster> {
+    let inside = if path.is_dir() {
+        kubespray::file_in(path)
+    } else {
+        None
+    };
+    let path = inside.as_deref().unwrap_or(path);
     let text = read(path)?;
+    if let Some(converted) = foreign(path, &text) {
+        let converted = converted.map_err(|mistakes| diagnostic::failure(path, mistakes))?;
+        return Ok(from_kubespray(path, converted, options)?);
+    }
     from_text(&text, path, options).map_err(|mistakes| diagnostic::failure(path, mistakes).into())
+}
+
+/// An inventory of kubespray's in our words, when this is one.
+fn foreign(path: &Path, text: &str) -> Option<Result<Converted, Vec<Mistake>>> {
+    if kubespray::is_ini(path, text) {
+        return Some(kubespray::from_ini(path, text));
+    }
+    if !text.lines().any(|line| line.starts_with("all:")) {
+        return None;
+    }
+    let tree = yaml::parse(text).0.filter(kubespray::is_ansible_yaml)?;
+    Some(kubespray::from_yaml(path, &tree))
+}
+
+fn from_kubespray(
+    path: &Path,
+    converted: Converted,
+    options: &LoadOptions,
+) -> Result<Cluster, Failure> {
+    match from_text(&converted.text, path, options) {
+        Ok(mut cluster) => {
+            cluster.warnings.splice(0..0, converted.warnings);
+            for host in &mut cluster.hosts {
+                if let Some(origin) = converted.origins.get(&format!("hosts.{}", host.name)) {
+                    host.position = (origin.at.line, origin.at.column);
+                }
+            }
+            Ok(cluster)
+        }
+        Err(mistakes) => {
+            let lines = mistakes
+                .iter()
+                .map(|mistake| converted.original(path, mistake));
+            Err(diagnostic::failure_of_lines(path, lines.collect()))
+        }
+    }
 }
 
 /// The JSON Schema of the inventory, for editors and for our own checks.
@@ -93,7 +140,7 @@ pub(super) fn from_text(
     options: &LoadOptions,
 ) -> Result<Cluster, Vec<Mistake>> {
     let (tree, mut mistakes) = yaml::parse(text);
-    let Some(tree) = tree else {
+    let Some(tree) = tree.filter(|tree| !tree.is_null()) else {
         if mistakes.is_empty() {
             mistakes.push(Mistake::new(
                 Position { line: 1, column: 1 },
@@ -134,7 +181,7 @@ fn read(path: &Path) -> Result<String, Failure> {
         ),
         io::ErrorKind::IsADirectory => fail(
             format!("{shown} is a directory"),
-            "give the inventory's file inside it",
+            "give the inventory's file inside it; a directory is read as kubespray's when it holds inventory.ini or hosts.yaml",
         ),
         _ => fail(
             format!("the inventory {shown} cannot be read: {error}"),

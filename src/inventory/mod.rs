@@ -11,6 +11,7 @@ mod context;
 mod diagnostic;
 mod forms;
 mod keys;
+mod kubespray;
 mod load;
 mod resolve;
 mod rules;

@@ -153,7 +153,7 @@ pub struct Bmc {
     /// Address or name of the controller.
     #[schemars(required)]
     pub address: Option<HostAddress>,
-    /// Default: `redfish`.
+    /// How it is spoken to. Default: `redfish`.
     pub protocol: Option<BmcProtocol>,
 }
 
@@ -217,7 +217,7 @@ pub struct Haproxy {
     /// How long an idle connection lives (`exec`, watches). Default: `4h`.
     #[schemars(extend("default" = "4h"))]
     pub idle_timeout: Option<Time>,
-    /// Default: `5s`.
+    /// How long a connection to an apiserver may take. Default: `5s`.
     #[schemars(extend("default" = "5s"))]
     pub connect_timeout: Option<Time>,
     /// Time between checks of an apiserver's `/readyz`. Default: `2s`.
@@ -226,7 +226,7 @@ pub struct Haproxy {
     /// Port of the monitor page on 127.0.0.1. Default: 8404.
     #[schemars(range(min = 1), extend("default" = 8404))]
     pub stats_port: Option<u16>,
-    /// Default: 8192.
+    /// Connections at once. Default: 8192.
     #[schemars(range(min = 100), extend("default" = 8192))]
     pub max_connections: Option<u32>,
 }

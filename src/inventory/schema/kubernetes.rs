@@ -121,11 +121,12 @@ pub struct Etcd {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Volume {
+    /// Path on the host.
     #[schemars(required)]
     pub host_path: Option<String>,
-    /// Default: the host's path.
+    /// Path in the pod. Default: the host's path.
     pub mount_path: Option<String>,
-    /// Default: true.
+    /// Whether the pod cannot write there. Default: true.
     #[schemars(extend("default" = true))]
     pub read_only: Option<bool>,
     /// `File`, `Directory`, `FileOrCreate`, `DirectoryOrCreate`. Default: not checked.
@@ -173,7 +174,7 @@ pub enum EncryptionProvider {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Encryption {
-    /// Default: `secretbox`.
+    /// Cipher. Default: `secretbox`.
     pub provider: Option<EncryptionProvider>,
     /// What is encrypted. Default: `secrets`.
     pub resources: Option<Vec<String>>,
@@ -196,13 +197,13 @@ pub enum AuditEntry {
 pub struct Audit {
     /// Policy file; relative to the inventory. Default: metadata of every change, nothing of reads and health checks.
     pub policy: Option<PathBuf>,
-    /// Default: 30.
+    /// Days that logs are kept. Default: 30.
     #[schemars(extend("default" = 30))]
     pub max_age_days: Option<u32>,
-    /// Default: 10.
+    /// Rotated files that are kept. Default: 10.
     #[schemars(extend("default" = 10))]
     pub max_backups: Option<u32>,
-    /// Default: 100.
+    /// Size in MiB at which a file is rotated. Default: 100.
     #[schemars(extend("default" = 100))]
     pub max_size_mb: Option<u32>,
 }
@@ -222,8 +223,10 @@ pub struct Guarantees {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Resources {
+    /// CPU.
     #[schemars(required)]
     pub cpu: Option<Quantity>,
+    /// Memory.
     #[schemars(required)]
     pub memory: Option<Quantity>,
 }

@@ -22,7 +22,10 @@ use super::forms::{Cidr, KubernetesVersion, Label};
 /// A cluster of Kubernetes on machines of your own.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(title = "baremetal inventory")]
+#[schemars(
+    title = "baremetal inventory",
+    extend("x-instead" = "a mapping with `cluster`, `kubernetes`, `endpoint` and `hosts` (inventories/ holds examples)")
+)]
 #[expect(
     dead_code,
     reason = "hosts, groups and defaults are read after they are merged"
@@ -172,8 +175,11 @@ pub enum PluginName {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Plugin {
+    /// flannel, from our own manifest.
     pub flannel: Option<Flannel>,
+    /// Calico, by its operator's chart.
     pub calico: Option<ChartSettings>,
+    /// Cilium, by chart.
     pub cilium: Option<ChartSettings>,
     /// Manifests of your own; relative to the inventory.
     pub manifests: Option<OneOrMany<PathBuf>>,

@@ -70,6 +70,7 @@ pub enum MirrorEntry {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mirror {
+    /// Where the mirror is.
     #[schemars(required)]
     pub url: Option<Url>,
     /// PEM file of its CA; relative to the inventory.
@@ -80,7 +81,7 @@ pub struct Mirror {
     /// Whether the URL's path replaces `/v2`. Default: false.
     #[schemars(extend("default" = false))]
     pub override_path: Option<bool>,
-    /// Default: `pull` and `resolve`.
+    /// What it is asked for. Default: `pull` and `resolve`.
     pub capabilities: Option<Vec<MirrorCapability>>,
 }
 
@@ -183,7 +184,7 @@ pub struct Run {
     /// Hosts worked on at once. Default: 64.
     #[schemars(range(min = 1, max = 1000), extend("default" = 64))]
     pub parallel: Option<u16>,
-    /// At most `15s`. Default: `10s`.
+    /// How long a host may take to answer, at most `15s`. Default: `10s`.
     #[schemars(extend("default" = "10s"))]
     pub connect_timeout: Option<Time>,
     /// Ids of preflight checks that are skipped on every host.

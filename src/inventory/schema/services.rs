@@ -24,7 +24,7 @@ pub enum MetalLbEntry {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MetalLb {
-    /// Default: the catalog's.
+    /// Version. Default: the catalog's.
     pub version: Option<ComponentVersion>,
     /// What speaks BGP: `native` (IPv4 without BFD), `frr-k8s`, or `frr` (deprecated upstream). Default: `native` without peers, else `frr-k8s`.
     pub bgp_mode: Option<BgpMode>,
@@ -147,12 +147,12 @@ pub struct BgpPeer {
     /// Address of the router.
     #[schemars(required)]
     pub address: Option<Address>,
-    /// Default: 179.
+    /// TCP port. Default: 179.
     #[schemars(range(min = 1), extend("default" = 179))]
     pub port: Option<u16>,
-    /// At least `3s`. Default: `90s`.
+    /// After which silence the session is dead, at least `3s`. Default: `90s`.
     pub hold_time: Option<Time>,
-    /// Default: a third of `hold-time`.
+    /// Time between keepalives. Default: a third of `hold-time`.
     pub keepalive_time: Option<Time>,
     /// Name of one of `bfd-profiles`.
     pub bfd_profile: Option<String>,
@@ -173,20 +173,23 @@ pub struct BgpPeer {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BfdProfile {
-    /// Milliseconds. Default: 300.
+    /// Shortest time between packets that we take, milliseconds. Default: 300.
     #[schemars(range(min = 10, max = 60000))]
     pub receive_interval: Option<u32>,
-    /// Milliseconds. Default: 300.
+    /// Time between packets that we send, milliseconds. Default: 300.
     #[schemars(range(min = 10, max = 60000))]
     pub transmit_interval: Option<u32>,
-    /// Default: 3.
+    /// Packets that may be lost. Default: 3.
     #[schemars(range(min = 2, max = 255))]
     pub detect_multiplier: Option<u32>,
-    /// Milliseconds. Default: 50.
+    /// Time between echo packets, milliseconds. Default: 50.
     #[schemars(range(min = 10, max = 60000))]
     pub echo_interval: Option<u32>,
+    /// Whether echo packets are used.
     pub echo_mode: Option<bool>,
+    /// Whether the router must speak first.
     pub passive_mode: Option<bool>,
+    /// Lowest TTL of a multi-hop session.
     #[schemars(range(min = 1, max = 254))]
     pub minimum_ttl: Option<u32>,
 }
@@ -204,7 +207,7 @@ pub enum LonghornEntry {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Longhorn {
-    /// Default: the catalog's.
+    /// Version. Default: the catalog's.
     pub version: Option<ComponentVersion>,
     /// Copies of each volume. Default: the number of storage nodes, at most 3.
     #[schemars(range(min = 1, max = 20))]
@@ -258,7 +261,7 @@ pub enum ReclaimPolicy {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StorageClass {
-    /// Default: `Delete`.
+    /// What happens to a volume whose claim is deleted. Default: `Delete`.
     pub reclaim_policy: Option<ReclaimPolicy>,
     /// Whether it is the default class. Default: false.
     #[schemars(extend("default" = false))]
@@ -275,8 +278,10 @@ pub struct StorageClass {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RecurringJob {
+    /// When.
     #[schemars(required)]
     pub cron: Option<Cron>,
+    /// What.
     #[schemars(required)]
     pub task: Option<RecurringTask>,
     /// Groups of volumes; `default` is every volume without a job. Default: `default`.
@@ -322,7 +327,7 @@ pub struct Backup {
     /// Keys of the credential Secret: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINTS`, `AWS_CERT`, …
     #[serde(default)]
     pub credentials: BTreeMap<String, Secret>,
-    /// Default: `5m`.
+    /// How often Longhorn looks for backups there. Default: `5m`.
     #[schemars(extend("default" = "5m"))]
     pub poll_interval: Option<Time>,
 }
@@ -340,9 +345,10 @@ pub enum UiEntry {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Ui {
+    /// Host name of the web interface.
     #[schemars(required)]
     pub host: Option<String>,
-    /// Default: the cluster's.
+    /// IngressClass. Default: the cluster's.
     pub ingress_class: Option<String>,
     /// Secret with the certificate. Default: no TLS.
     pub tls_secret: Option<String>,
@@ -362,7 +368,7 @@ pub struct Harbor {
     pub address: Option<Address>,
     /// Chart version. Default: the catalog's.
     pub version: Option<ComponentVersion>,
-    /// Default: the cluster's default class.
+    /// Class of its volumes. Default: the cluster's default one.
     pub storage_class: Option<String>,
     /// Size of the registry's volume. Default: `50Gi`.
     #[schemars(extend("default" = "50Gi"))]
@@ -385,7 +391,7 @@ pub enum AddonEntry {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Addon {
-    /// Default: the add-on's name for charts, else what the manifests say.
+    /// Namespace. Default: the add-on's name for charts, else what the manifests say.
     pub namespace: Option<Label>,
     /// Labels of the namespace, e.g. for pod security.
     #[serde(default)]
