@@ -57,6 +57,18 @@ impl<'a> Context<'a> {
         self.find(path).1 == path.len()
     }
 
+    /// Whether nothing at or below a path was refused so far: rules need not judge what could not be read.
+    pub fn is_clean(&self, path: &[&str]) -> bool {
+        let path = display(path);
+        let below = |mistake: &Mistake| {
+            mistake
+                .path
+                .strip_prefix(&path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        !self.mistakes.iter().any(below)
+    }
+
     /// Records a mistake at the deepest place of `path` that is written in the file. List items are `[0]`.
     pub fn refuse(&mut self, path: &[&str], message: impl Into<String>) {
         let (node, depth) = self.find(path);
@@ -173,10 +185,10 @@ impl<'a> Context<'a> {
                 SecretSource::Env(name)
             }
             Secret::From(_) => {
-                self.refuse(
-                    at,
-                    "needs exactly one source; write `{file: PATH}` or `{env: NAME}`",
-                );
+                if self.is_clean(at) {
+                    let message = "needs exactly one source; write `{file: PATH}` or `{env: NAME}`";
+                    self.refuse(at, message);
+                }
                 SecretSource::Prompt
             }
         }

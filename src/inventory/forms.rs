@@ -587,3 +587,42 @@ fn url(text: &str) -> Result<String, Refusal> {
         Err("is no URL; write one such as `https://mirror.example.org`".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FORMS, check, duration, quantity_value, range};
+
+    #[test]
+    fn every_form_takes_its_own_example_and_no_rubbish() {
+        for (form, example) in FORMS {
+            assert_eq!(check(form, example), Ok(()), "{form}");
+            assert!(check(form, "?! ?!").is_err(), "{form} takes anything");
+            assert!(check(form, "").is_err(), "{form} takes nothing");
+        }
+    }
+
+    #[test]
+    fn quantities_and_durations_have_their_units() {
+        assert_eq!(quantity_value("1.5Gi"), Ok(1_610_612_736_000));
+        assert_eq!(quantity_value("250m"), Ok(250));
+        assert!(quantity_value("1Zi").is_err());
+        assert_eq!(duration("1h30m").map(|time| time.as_secs()), Ok(5400));
+        assert!(
+            duration("15").is_err()
+                && duration("0s").is_err()
+                && duration("99999999999999999999h").is_err()
+        );
+    }
+
+    #[test]
+    fn ranges_are_normalised() {
+        let text = |written| range(written).map(|range| range.text);
+        assert_eq!(
+            text("10.0.0.5 - 10.0.0.9"),
+            Ok("10.0.0.5-10.0.0.9".to_owned())
+        );
+        assert_eq!(text("10.0.0.5"), Ok("10.0.0.5/32".to_owned()));
+        assert_eq!(text("fd00::/120"), Ok("fd00::/120".to_owned()));
+        assert!(text("10.0.0.9-10.0.0.5").is_err() && text("10.0.0.1-fd00::1").is_err());
+    }
+}

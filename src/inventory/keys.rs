@@ -84,6 +84,29 @@ fn meant<'a>(known: &[&'a str], key: &str) -> Option<&'a str> {
         .or_else(|| ours(nearest(key, FOREIGN.iter().map(|(theirs, _)| *theirs))?))
 }
 
+/// Words that people bring from elsewhere, and ours.
+const FOREIGN_WORDS: &[(&str, &str)] = &[
+    ("master", "control-plane"),
+    ("controller", "control-plane"),
+    ("server", "control-plane"),
+    ("control", "control-plane"),
+    ("node", "worker"),
+    ("agent", "worker"),
+    ("lb", "load-balancer"),
+    ("haproxy", "load-balancer"),
+    ("disable", "off"),
+    ("disabled", "off"),
+    ("keep", "allow"),
+];
+
+/// The value that was probably meant.
+pub fn nearest_word<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let foreign = FOREIGN_WORDS.iter().find(|(theirs, _)| *theirs == word);
+    let ours = foreign.and_then(|(_, ours)| known.iter().find(|known| *known == ours));
+    ours.copied()
+        .or_else(|| nearest(word, known.iter().copied()))
+}
+
 /// The word that was probably meant: at most a third of its letters differ.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();

@@ -317,11 +317,16 @@ impl<'a> Choices<'a> {
             };
             return format!("`{text}` is not a boolean; {write}");
         }
-        if self.integer.is_some() && self.words.is_empty() {
-            let quoted = if scalar.plain { "" } else { " without quotes" };
-            return format!("`{text}` is not a whole number; write one{quoted}");
+        if let Some(schema) = self.integer.filter(|_| self.words.is_empty()) {
+            let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
+            let range = match (bound("minimum"), bound("maximum")) {
+                (Some(least), Some(most)) => format!(" from {least} to {most}"),
+                _ => String::new(),
+            };
+            let quotes = if scalar.plain { "" } else { ", without quotes" };
+            return format!("`{text}` is not a whole number; write one{range}{quotes}");
         }
-        match keys::nearest(text, self.words.iter().copied()) {
+        match keys::nearest_word(text, &self.words) {
             Some(near) => format!("`{text}` is unknown; write `{near}`"),
             None => format!("`{text}` is unknown; write {}", self.wanted()),
         }

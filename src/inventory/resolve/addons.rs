@@ -124,10 +124,11 @@ fn source(context: &mut Context<'_>, name: &str, full: schema::Addon) -> Option<
         }
         (None, None, None, Some(artifact)) => Some(AddonSource::Artifact(artifact.clone())),
         _ => {
-            context.refuse(
-                &path,
-                "needs exactly one of `chart`, `kustomize`, `manifests` and `artifact`",
-            );
+            if context.is_clean(&path) {
+                let message =
+                    "needs exactly one of `chart`, `kustomize`, `manifests` and `artifact`";
+                context.refuse(&path, message);
+            }
             None
         }
     }

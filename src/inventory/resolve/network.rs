@@ -104,10 +104,10 @@ fn plugin(context: &mut Context<'_>, entry: PluginEntry) -> PodNetwork {
             )
         }
         _ => {
-            context.refuse(
-                &["network", "plugin"],
-                "needs exactly one of `flannel`, `calico`, `cilium` and `manifests`",
-            );
+            if context.is_clean(&["network", "plugin"]) {
+                let message = "needs exactly one of `flannel`, `calico`, `cilium` and `manifests`";
+                context.refuse(&["network", "plugin"], message);
+            }
             PodNetwork::None
         }
     }

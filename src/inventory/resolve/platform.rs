@@ -30,10 +30,10 @@ pub fn artifacts(
         (Some(mirror), None) => ArtifactSource::Mirror(mirror.0),
         (None, Some(bundle)) => ArtifactSource::Bundle(context.resolve(&bundle)),
         _ => {
-            context.refuse(
-                &["artifacts"],
-                "needs exactly one of `mirror: URL` and `bundle: PATH`",
-            );
+            if context.is_clean(&["artifacts"]) {
+                let message = "needs exactly one of `mirror: URL` and `bundle: PATH`";
+                context.refuse(&["artifacts"], message);
+            }
             ArtifactSource::Upstream
         }
     }

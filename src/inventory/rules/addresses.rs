@@ -36,9 +36,10 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
         .map(pool_ranges)
         .unwrap_or_default();
     inner_overlap(context, &inner);
+    hosts_inside(context, cluster, &inner);
     unique(context, cluster);
     for host in &cluster.hosts {
-        host_addresses(context, host, &inner, &pools);
+        host_addresses(context, host, &pools);
     }
     endpoint(context, cluster, &inner, &pools);
     pool_overlap(context, &inner, &pools);
@@ -161,7 +162,33 @@ fn unique(context: &mut Context<'_>, cluster: &Cluster) {
     }
 }
 
-fn host_addresses(context: &mut Context<'_>, host: &Host, inner: &[Inner], pools: &[PoolRange]) {
+/// Hosts in a pod or service network: one mistake for each network, where it is written.
+fn hosts_inside(context: &mut Context<'_>, cluster: &Cluster, inner: &[Inner]) {
+    for inner in inner {
+        let is_inside = |host: &&Host| {
+            let mut addresses = [Some(host.node_ip), host.node_ip_v6].into_iter().flatten();
+            addresses.any(|address| inner.network.contains(&address))
+        };
+        let hosts: Vec<&Host> = cluster.hosts.iter().filter(is_inside).collect();
+        let Some(first) = hosts.first() else { continue };
+        let more = match hosts.len() {
+            1 => "lies".to_owned(),
+            n => format!("and {} more lie", n - 1),
+        };
+        let message = format!(
+            "{} ({}) {more} in the {} {}{}; write another `{}`",
+            first.name, first.node_ip, inner.kind, inner.network, inner.default, inner.key
+        );
+        if inner.default.is_empty() {
+            let path: Vec<&str> = inner.key.split('.').collect();
+            context.refuse(&path, message);
+        } else {
+            context.refuse(&["hosts", &first.name, "address"], message);
+        }
+    }
+}
+
+fn host_addresses(context: &mut Context<'_>, host: &Host, pools: &[PoolRange]) {
     let written = if context.has(&["hosts", &host.name, "node-ip"]) {
         "node-ip"
     } else {
@@ -171,12 +198,6 @@ fn host_addresses(context: &mut Context<'_>, host: &Host, inner: &[Inner], pools
         let path = ["hosts", host.name.as_str(), written];
         if address.is_unspecified() || address.is_multicast() {
             context.refuse(&path, format!("{address} cannot be a host's address; write the one that `ip address` shows on it"));
-        }
-        for inner in inner
-            .iter()
-            .filter(|inner| inner.network.contains(&address))
-        {
-            context.refuse(&path, inside(address, inner));
         }
         for range in pools.iter().filter(|range| range.range.contains(address)) {
             let message = format!(
@@ -228,13 +249,12 @@ fn endpoint(context: &mut Context<'_>, cluster: &Cluster, inner: &[Inner], pools
         );
         context.refuse(&path, message);
     }
-    for host in cluster
-        .vip_holders()
-        .filter(|host| host.node_ip.is_ipv4() != address.is_ipv4() && host.node_ip_v6.is_none())
-    {
+    let strangers =
+        |host: &&Host| host.node_ip.is_ipv4() != address.is_ipv4() && host.node_ip_v6.is_none();
+    let others = names(cluster.vip_holders().filter(strangers));
+    if !others.is_empty() {
         let message = format!(
-            "{address} and the address {} of `{}` are of different families; write a virtual IP of the hosts' network",
-            host.node_ip, host.name
+            "{address} is of another family than the addresses of {others}; write a virtual IP of the hosts' network"
         );
         context.refuse(&path, message);
     }
@@ -256,17 +276,25 @@ fn endpoint(context: &mut Context<'_>, cluster: &Cluster, inner: &[Inner], pools
             ),
         );
     }
-    for host in cluster.vip_holders().filter(|host| {
+    let outside = |host: &&Host| {
         !network.contains(&host.node_ip) && !host.node_ip_v6.is_some_and(|v6| network.contains(&v6))
-    }) {
+    };
+    let others = names(cluster.vip_holders().filter(outside));
+    if !others.is_empty() {
         let message = format!(
-            "`{}` ({}) holds the VIP and lies outside of its network {}; write a VIP of that host's network, or the right prefix length",
-            host.name,
-            host.node_ip,
+            "{address} is to be held by {others}, outside of its network {}; write a VIP of the hosts' network, or the right prefix length",
             network.trunc()
         );
         context.refuse(&path, message);
     }
+}
+
+/// `cp1 (10.0.0.11), cp2 (10.0.0.12)`.
+fn names<'a>(hosts: impl Iterator<Item = &'a Host>) -> String {
+    let names: Vec<String> = hosts
+        .map(|host| format!("{} ({})", host.name, host.node_ip))
+        .collect();
+    names.join(", ")
 }
 
 fn has_address(host: &Host, address: IpAddr) -> bool {

@@ -187,10 +187,11 @@ fn ports(context: &mut Context<'_>, cluster: &Cluster) {
     }
     let mut place = |key: &[&str], port: u16, owner: &'static str| {
         if let Some((_, other)) = taken.iter().find(|(have, _)| *have == port) {
-            context.refuse(
-                key,
-                format!("{port} is taken on these hosts by {other}; write another port"),
+            let setting = key.last().unwrap_or(&"port");
+            let message = format!(
+                "{other} listens on {port} of the same hosts as {owner}; write another `{setting}`"
             );
+            context.refuse(key, message);
         }
         taken.push((port, owner));
     };

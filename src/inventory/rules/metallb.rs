@@ -3,7 +3,7 @@
 use crate::inventory::{BgpPeer, MetalLb, Pool, context::Context, forms, keys};
 
 pub fn check(context: &mut Context<'_>, metallb: &MetalLb) {
-    if metallb.pools.is_empty() && context.mistakes.is_empty() {
+    if metallb.pools.is_empty() && context.is_clean(&["metallb"]) {
         context.refuse(
             &["metallb"],
             "has no pool; write a range such as `metallb: 10.0.0.200-10.0.0.219`",
@@ -38,7 +38,7 @@ fn pool(context: &mut Context<'_>, metallb: &MetalLb, pool: &Pool) {
         context.refuse(&path, "its addresses would be announced by nothing; write `l2: true`, or `bgp: true` with `peers`");
     }
     let Some(bgp) = &pool.bgp else { return };
-    if metallb.peers.is_empty() {
+    if metallb.peers.is_empty() && context.is_clean(&["metallb", "peers"]) {
         context.refuse(
             &["metallb", "pools", &pool.name, "bgp"],
             "there is no BGP peer to announce to; add `peers`, or write `l2: true`",

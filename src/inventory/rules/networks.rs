@@ -9,8 +9,11 @@ const MAX_PODS: u64 = 110;
 
 pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
     let network = &cluster.network;
-    families(context, "pods", &network.pods);
-    families(context, "services", &network.services);
+    let fit =
+        families(context, "pods", &network.pods) & families(context, "services", &network.services);
+    if !fit {
+        return;
+    }
     if network.pods.len() != network.services.len() {
         let message = format!(
             "pods have {} and services {}; write one network, or an IPv4 and an IPv6 one, for both",
@@ -23,7 +26,9 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
             "pods"
         };
         context.refuse(&["network", key], message);
-    } else if families_of(&network.pods) != families_of(&network.services) {
+        return;
+    }
+    if families_of(&network.pods) != families_of(&network.services) {
         let message = "has its families in another order than `pods`; write both with IPv4 first, or both with IPv6 first";
         context.refuse(&["network", "services"], message);
     }
@@ -61,7 +66,8 @@ fn families_of(networks: &[IpNet]) -> Vec<bool> {
         .collect()
 }
 
-fn families(context: &mut Context<'_>, key: &str, networks: &[IpNet]) {
+/// Whether there is one network, or one of each family.
+fn families(context: &mut Context<'_>, key: &str, networks: &[IpNet]) -> bool {
     let fits = match networks {
         [_] => true,
         [first, second] => first.addr().is_ipv4() != second.addr().is_ipv4(),
@@ -70,6 +76,7 @@ fn families(context: &mut Context<'_>, key: &str, networks: &[IpNet]) {
     if !fits {
         context.refuse(&["network", key], "takes one network, or an IPv4 and an IPv6 one; write `[10.244.0.0/16, fd00:10:244::/56]`");
     }
+    fits
 }
 
 fn capacity(context: &mut Context<'_>, cluster: &Cluster, pods: IpNet, mask: u8) {
