@@ -50,8 +50,10 @@ impl Engine {
         .into())
     }
 
-    pub fn podman(&self) -> bool {
-        self.program.ends_with("podman")
+    /// Whether it is Podman, whatever its name: distributions ship it as `docker` too.
+    pub async fn podman(&self) -> Result<bool> {
+        let version = self.run(&container::strings(&["--version"])).await?;
+        Ok(version.starts_with("podman"))
     }
 
     /// A command of this engine, for callers that need its streams.

@@ -290,9 +290,10 @@ async fn prepare(
     let image = image::ensure(engine, lab, reporter).await?;
     drop(lock);
     let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let podman = engine.podman().await?;
     let daemon = text("/run/docker.pid");
     let of_engine = match daemon.trim() {
-        pid if !pid.is_empty() && !engine.podman() => text(&format!("/proc/{pid}/status")),
+        pid if !pid.is_empty() && !podman => text(&format!("/proc/{pid}/status")),
         _ => text("/proc/self/status"),
     };
     let last = text("/proc/sys/kernel/cap_last_cap")
@@ -312,7 +313,7 @@ async fn prepare(
             .filter(|path| Path::new(path).exists())
             .collect(),
         kernel_modules: Path::new("/lib/modules").is_dir(),
-        podman: engine.podman(),
+        podman,
     })
 }
 
