@@ -12,6 +12,12 @@ use std::{
     process::Command,
     sync::{Arc, Mutex},
     thread,
+    time::{Duration, Instant},
+};
+
+use baremetal::{
+    artifacts::{self, Kind, bundle::Bundle},
+    failure::{Code, Failure},
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -524,4 +530,93 @@ fn an_unknown_component_and_a_missing_choice_are_mistakes_of_usage() {
         "error: nothing called `hlm` goes into this bundle\n  → it has kubeadm, kubelet, kubectl, cni-plugins, crictl\n"
     );
     assert_eq!(scene.run(&["bundle", "create", "b"]).code, 2);
+}
+
+/// A cluster read from an inventory; `more` is added to a small one.
+fn cluster(scene: &Scene, more: &str) -> baremetal::inventory::Cluster {
+    let text = format!(
+        "cluster: home\nhosts:\n  cp1: {{address: 10.0.0.11, role: control-plane}}\n  w1: {{address: 10.0.0.21, role: worker}}\n{more}"
+    );
+    let file = scene.write("inventory.yaml", text);
+    baremetal::inventory::load(&file).unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+fn titles(scene: &Scene, more: &str) -> Vec<String> {
+    let needs = artifacts::required(&cluster(scene, more));
+    let optional = |need: &artifacts::Need| if need.optional { " (optional)" } else { "" };
+    needs
+        .iter()
+        .map(|need| format!("{}{}", need.title(), optional(need)))
+        .collect()
+}
+
+#[test]
+fn an_inventory_says_what_a_bundle_must_have() {
+    let scene = Scene::new();
+    let plain = titles(&scene, "kubernetes: 1.33.4\n");
+    insta::assert_snapshot!("needs-plain", plain.join("\n"));
+    let full = titles(
+        &scene,
+        "kubernetes: 1.30.2\nmetallb: 10.0.0.200-10.0.0.219\nlonghorn: true\nnetwork: {plugin: calico}\n",
+    );
+    let new: Vec<&str> = full
+        .iter()
+        .filter(|title| !plain.contains(title))
+        .map(String::as_str)
+        .collect();
+    insta::assert_snapshot!("needs-full", new.join("\n"));
+}
+
+#[test]
+fn pinned_artifacts_of_a_mirror_need_no_request() {
+    let scene = Scene::new();
+    let nobody = "artifacts: {mirror: \"http://127.0.0.1:1/pub/\"}\n";
+    let pinned = cluster(&scene, &format!("kubernetes: 1.36.4\n{nobody}"));
+    let found = artifacts::resolve(&pinned).unwrap();
+    let kubelet = found.find(Kind::Binary, "kubelet", "arm64").unwrap();
+    let url = "http://127.0.0.1:1/pub/release/v1.36.4/bin/linux/arm64/kubelet";
+    assert_eq!(kubelet.from, artifacts::From::Url(url.to_owned()));
+    assert!(!found.offline);
+    assert_eq!(found.items.len(), 10, "{:#?}", found.items);
+
+    let other = cluster(&scene, &format!("kubernetes: 1.33.4\n{nobody}"));
+    let error = artifacts::resolve(&other).unwrap_err();
+    let failure = error.downcast::<Failure>().unwrap();
+    assert_eq!(failure.code, Code::Preflight);
+    let lines: Vec<&str> = failure.message.lines().collect();
+    assert_eq!(
+        lines[0],
+        "artifacts from http://127.0.0.1:1/pub: 6 problems"
+    );
+    assert!(
+        lines[1].starts_with("  binary kubeadm 1.33.4: no checksum is pinned for this version, so the published one is needed: cannot fetch http://127.0.0.1:1/pub/release/v1.33.4/bin/linux/amd64/kubeadm.sha256"),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn a_second_look_at_a_large_bundle_reads_no_file() {
+    let scene = bundle();
+    // Sparse, so that it costs the test no disk; reading it would take seconds.
+    let large = scene.path("b/images/large.tar");
+    fs::File::create(&large).unwrap().set_len(64 << 20).unwrap();
+    let mut list = Bundle::read(&scene.path("b")).unwrap();
+    let mut entry = list.items[0].clone();
+    (entry.name, entry.file, entry.size) =
+        ("large".to_owned(), "images/large.tar".to_owned(), None);
+    list.items.push(entry);
+    let cache = scene.path("cache");
+    thread::sleep(Duration::from_millis(2100));
+    let look = || {
+        let mut sums = artifacts::Sums::open(Some(&cache));
+        let started = Instant::now();
+        artifacts::check(&scene.path("b"), &list, &mut sums);
+        sums.save();
+        started.elapsed()
+    };
+    let (first, second) = (look(), look());
+    assert!(
+        second < Duration::from_millis(100) && second * 5 < first,
+        "{first:?}, then {second:?}"
+    );
 }

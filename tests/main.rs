@@ -4,6 +4,7 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+mod bundle;
 mod control_plane;
 mod inventory;
 mod lab;

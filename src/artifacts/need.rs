@@ -127,6 +127,9 @@ fn services(cluster: &Cluster) -> Vec<Need> {
             version,
             "MetalLB is installed from it",
         ));
+        for name in ["controller", "speaker"] {
+            needs.push(image(name, &metallb.version, "MetalLB runs it"));
+        }
     }
     if let Some(longhorn) = &cluster.longhorn {
         needs.push(chart("longhorn", Some(&longhorn.version)));

@@ -114,13 +114,21 @@ fn load_balancing(cluster: &Cluster) -> Option<(&'static str, String)> {
 fn storage(cluster: &Cluster) -> Option<(&'static str, String)> {
     let longhorn = cluster.longhorn.as_ref()?;
     let replicas = count(longhorn.replicas.into(), "replica");
-    Some((
-        "storage",
-        format!(
-            "Longhorn {}, {replicas}; classes longhorn, longhorn-retain",
-            longhorn.version
-        ),
-    ))
+    let own = longhorn
+        .storage_classes
+        .iter()
+        .map(|class| class.name.as_str());
+    let mut classes: Vec<&str> = ["longhorn", "longhorn-retain"]
+        .into_iter()
+        .chain(own)
+        .collect();
+    classes.dedup();
+    let text = format!(
+        "Longhorn {}, {replicas}; classes {}",
+        longhorn.version,
+        classes.join(", ")
+    );
+    Some(("storage", text))
 }
 
 fn next_steps(cluster: &Cluster, kubeconfig: &Path) -> Vec<(String, &'static str)> {
