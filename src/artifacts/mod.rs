@@ -194,7 +194,12 @@ pub fn resolve_bundle(
     if bundle.kubernetes == *version {
         for need in needs {
             match need.unmet(&items) {
-                Some(problem) if need.optional => warnings.push(format!("bundle: {problem}")),
+                Some(problem) if need.optional && need.kinds == [Kind::Image] => {
+                    warnings.push(format!(
+                        "bundle: {problem}; hosts must get it from a registry"
+                    ));
+                }
+                Some(_) if need.optional => {}
                 Some(problem) if !is_listed(need, &bundle) => lines.push(problem.to_string()),
                 _ => {}
             }

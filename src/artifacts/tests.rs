@@ -68,10 +68,22 @@ fn a_whole_bundle_resolves() {
     let kubeadm = artifacts.find(Kind::Binary, "kubeadm", "amd64").unwrap();
     assert_eq!(kubeadm.size, Some(14));
     assert!(artifacts.find(Kind::Binary, "kubeadm", "arm64").is_none());
-    // 1.33 works without crictl, and says so.
+    // 1.33 works without crictl, and an image may come from a registry.
+    assert_eq!(artifacts.warnings, Vec::<String>::new());
+    let mut needs = kubernetes(&V);
+    needs.push(Need {
+        kinds: vec![Kind::Image],
+        name: "etcd".to_owned(),
+        version: None,
+        why: "kubeadm starts it".to_owned(),
+        optional: true,
+    });
+    let scene = Scene::new();
+    scene.bundle.write(scene.path()).unwrap();
+    let artifacts = resolve_bundle(scene.path(), &V, &needs, None).unwrap();
     assert_eq!(
         artifacts.warnings,
-        ["bundle: binary or archive crictl: missing; kubeadm up to 1.31 calls it"]
+        ["bundle: image etcd: missing; kubeadm starts it; hosts must get it from a registry"]
     );
 }
 

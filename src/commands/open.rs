@@ -54,7 +54,7 @@ impl Opened {
             hosts: cluster.hosts.iter().map(|host| host.name.clone()).collect(),
             note: artifacts.note.clone(),
         });
-        for warning in &cluster.warnings {
+        for warning in cluster.warnings.iter().chain(&artifacts.warnings) {
             run.reporter.note(warning);
         }
         let cluster = lab::up(&cluster, &run.reporter).await?;

@@ -36,11 +36,15 @@ pub fn findings(findings: &[Finding], width: usize) -> String {
         .filter(|finding| finding.level == Level::Failure)
         .count();
     let warnings = findings.len() - failures;
+    let totals: Vec<String> = [(failures, "failure"), (warnings, "warning")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| count(number, word))
+        .collect();
     let _ = writeln!(
         out,
-        "\n{}, {}; `--skip-check ID` leaves a check out",
-        count(failures, "failure"),
-        count(warnings, "warning")
+        "\n{}; `--skip-check ID` leaves a check out",
+        totals.join(", ")
     );
     printable(&out)
 }
