@@ -8,6 +8,7 @@ mod bundle;
 mod control_plane;
 mod inventory;
 mod lab;
+mod preflight;
 mod report;
 mod resources;
 mod ssh;

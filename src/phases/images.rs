@@ -3,6 +3,7 @@
 use super::Context;
 use crate::{
     artifacts::Kind,
+    inventory::{Cluster, PodNetwork},
     resources::{Image, Resource},
 };
 
@@ -25,6 +26,7 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
         .filter(|item| !item.images.is_empty())
         .filter(|item| host.is_control_plane() || !CONTROL_PLANE.contains(&item.name.as_str()))
         .filter(|item| cluster.kube_proxy.enabled || item.name != "kube-proxy")
+        .filter(|item| !item.images.iter().all(|image| unused(cluster, image)))
         .map(|item| {
             Resource::Image(Image {
                 references: item.images.clone(),
@@ -32,6 +34,29 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
             })
         })
         .collect()
+}
+
+/// Whether an image belongs to something that a bundle has and the cluster does not: loading it takes time and disk.
+fn unused(cluster: &Cluster, image: &str) -> bool {
+    let plugin = &cluster.network.plugin;
+    let frr = cluster
+        .metallb
+        .as_ref()
+        .is_some_and(|metallb| metallb.bgp_mode != "native");
+    let owners = [
+        ("/longhornio/", cluster.longhorn.is_some()),
+        ("/goharbor/", cluster.harbor.is_some()),
+        ("/metallb/frr-k8s", frr),
+        ("/metallb/", cluster.metallb.is_some()),
+        ("/frrouting/", frr),
+        ("/flannel", matches!(plugin, PodNetwork::Flannel(_))),
+        ("/calico/", matches!(plugin, PodNetwork::Calico { .. })),
+        ("/cilium/", matches!(plugin, PodNetwork::Cilium { .. })),
+    ];
+    owners
+        .iter()
+        .find(|(part, _)| image.contains(part))
+        .is_some_and(|(_, used)| !used)
 }
 
 /// The image that holds a pod's namespaces, as kubeadm of this release asks for it: the user's, the artifact source's (which

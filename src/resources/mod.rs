@@ -8,6 +8,8 @@ mod apply;
 mod archive;
 mod artifact;
 mod compare;
+#[cfg(test)]
+mod compare_tests;
 mod file;
 mod image;
 mod kernel;

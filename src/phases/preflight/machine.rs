@@ -85,13 +85,16 @@ pub(super) fn kernel(look: &Look<'_>) -> Vec<Found> {
             needs.push(((5, 10), "for Cilium", "install a newer kernel"));
         }
     }
+    // The newest that is asked for satisfies all.
     needs
         .into_iter()
         .filter(|(least, ..)| (major, minor) < *least)
+        .max_by_key(|(least, ..)| *least)
         .map(|((major, minor), why, fix)| {
             let needed = format!("Linux {major}.{minor} or newer {why}");
             Found::new(Level::Failure, format!("Linux {kernel}"), needed, fix)
         })
+        .into_iter()
         .collect()
 }
 
