@@ -34,7 +34,7 @@ pub async fn run(args: &KubeconfigArgs) -> Result<Code> {
 }
 
 async fn fetch(opened: &Opened, out: Option<&Path>) -> Result<Ending> {
-    let seen = opened.facts().await;
+    let seen = opened.facts().await?;
     let has = |host: &str| {
         seen.hosts
             .get(host)

@@ -78,7 +78,7 @@ impl Opened {
     }
 
     /// Facts of every host, and whether the run may go on with what was reached.
-    pub async fn facts(&self) -> Observation {
+    pub async fn facts(&self) -> Result<Observation> {
         self.session.facts().await
     }
 

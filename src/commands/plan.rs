@@ -27,7 +27,7 @@ pub async fn run(args: &PlanArgs) -> Result<Code> {
 }
 
 async fn make(opened: &Opened, args: &PlanArgs) -> Result<Ending> {
-    let seen = opened.facts().await;
+    let seen = opened.facts().await?;
     let findings = preflight::check(&opened.cluster, &seen);
     super::show_findings(&opened.session, &findings);
     opened.gate(&seen, &findings)?;

@@ -33,7 +33,7 @@ pub async fn run(target: &Target) -> Result<Code> {
 }
 
 async fn up(opened: &Opened, target: &Target) -> Result<Ending> {
-    let seen = opened.facts().await;
+    let seen = opened.facts().await?;
     let findings = preflight::check(&opened.cluster, &seen);
     super::show_findings(&opened.session, &findings);
     opened.gate(&seen, &findings)?;
@@ -44,7 +44,7 @@ async fn up(opened: &Opened, target: &Target) -> Result<Ending> {
     }
     // Somebody else may have been at work until we held the lock: what is run was observed under it.
     let lock = opened.session.lock("up").await?;
-    let seen = opened.facts().await;
+    let seen = opened.facts().await?;
     let (_, plan) = observe(opened, seen).await?;
     opened.session.event(Event::Planned {
         steps: plan.steps.len(),
@@ -95,7 +95,7 @@ async fn conclude(opened: &Opened, target: &Target, outcome: &Outcome) -> Result
         };
         return Ok(Ending { message, ..end });
     }
-    let seen = opened.facts().await;
+    let seen = opened.facts().await?;
     let kubeconfig = kubeconfig::refresh(opened, &seen, None).await?;
     let missing = left_out(&opened.session);
     if !missing.is_empty() {

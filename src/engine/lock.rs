@@ -36,21 +36,24 @@ impl Session {
     /// Where a script of an earlier run still goes on, its end is waited for. Fails with [`Code::Locked`] and the holder's
     /// name when another run has the lock; nothing is held then. `command` is told to others: `baremetal up inventory.yaml`.
     pub async fn lock(&self, command: &str) -> Result<Lock> {
-        let holder = holder(command);
+        self.unless_stopped(self.lock_all(&holder(command))).await?
+    }
+
+    async fn lock_all(&self, holder: &str) -> Result<Lock> {
         let mut lock = Lock { held: Vec::new() };
         let (first, rest): (Vec<_>, Vec<_>) = self
             .reachable()
             .into_iter()
             .partition(crate::inventory::Host::is_control_plane);
         for host in &first {
-            match self.lock_host(&host.name, &holder).await {
+            match self.lock_host(&host.name, holder).await {
                 Ok(held) => lock.held.push(held),
                 Err(error) => return lock.give_up(error).await,
             }
         }
         let mut tasks = tokio::task::JoinSet::new();
         for host in rest {
-            let (session, holder) = (self.clone(), holder.clone());
+            let (session, holder) = (self.clone(), holder.to_owned());
             tasks.spawn(async move { session.lock_host(&host.name, &holder).await });
         }
         let mut failed = None;

@@ -23,7 +23,12 @@ impl Session {
     /// First round trip: facts of every host, and the control plane elected by them.
     ///
     /// A host on which nothing can be run (no sudo, for one) is left out and reported like one that was not reached.
-    pub async fn facts(&self) -> Observation {
+    /// Fails only when the run is asked to stop.
+    pub async fn facts(&self) -> Result<Observation> {
+        self.unless_stopped(self.ask_facts()).await
+    }
+
+    async fn ask_facts(&self) -> Observation {
         let session = self.clone();
         let answers = self
             .on_all(move |host| {
@@ -64,10 +69,13 @@ impl Session {
         artifacts: &Artifacts,
         mut seen: Observation,
     ) -> Result<Observation> {
-        let (api, resources) = tokio::join!(
-            self.ask_api(artifacts, &seen),
-            self.ask_resources(artifacts, &seen)
-        );
+        let both = async {
+            tokio::join!(
+                self.ask_api(artifacts, &seen),
+                self.ask_resources(artifacts, &seen)
+            )
+        };
+        let (api, resources) = self.unless_stopped(both).await?;
         seen.api = api?;
         for (host, answer) in resources {
             let found = answer.with_context(|| format!("host {host} cannot be observed"))?;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use anyhow::{Result, anyhow};
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{RunLog, Stop};
+use super::{Level, RunLog, Stop};
 use crate::{
     failure::{Code, Failure},
     inventory::{Cluster, Host},
@@ -54,7 +55,8 @@ pub(super) struct Inner {
 impl Session {
     /// Connects to all hosts at once and waits for the last answer: at most 15 s and a little.
     ///
-    /// Hosts that cannot be reached are reported and left out; fails only where this machine itself cannot go on.
+    /// Hosts that cannot be reached are reported and left out; fails where this machine itself cannot go on, and when the run is
+    /// asked to stop.
     pub async fn connect(cluster: &Cluster, options: Options, reporter: &Reporter) -> Result<Self> {
         let control = ControlDir::new().map_err(|error| {
             Failure::new(
@@ -77,8 +79,21 @@ impl Session {
             connections: Mutex::default(),
             unreachable: Mutex::default(),
         }));
-        session.connect_all(&cluster.hosts).await;
+        session
+            .unless_stopped(session.connect_all(&cluster.hosts))
+            .await?;
         Ok(session)
+    }
+
+    /// `work` to its end, or [`Code::Interrupted`] as soon as the run is asked to stop: only for work that changes nothing.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            end = work => Ok(end),
+            () = self.stop().reached(Level::Drain) => Err(anyhow!(
+                Failure::new(Code::Interrupted, "interrupted before anything was changed")
+                    .hint("run the same command again")
+            )),
+        }
     }
 
     /// Tries again the hosts that could not be reached, after their keys were accepted.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use baremetal::{
-    engine::{Options, RunLog, Session},
+    engine::{Options, RunLog, Session, Stop},
     failure::{Code, Failure},
     inventory::{self, Cluster, Ssh},
     phases::PhaseId,
@@ -211,6 +211,31 @@ async fn ctrl_c_lets_what_runs_end_and_begins_nothing() {
     let (outcome, ()) = tokio::join!(session.run(&plan), asked);
     assert_eq!(outcome.code(), Code::Interrupted);
     assert_eq!((outcome.changed, outcome.unfinished), (1, vec![1]));
+}
+
+#[tokio::test]
+async fn ctrl_c_before_the_run_ends_it_at_once() {
+    let sshd = Sshd::start();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = Ssh {
+        port: Some(silent.local_addr().unwrap().port()),
+        ..sshd.ssh()
+    };
+    let cluster = cluster([Some(sshd.ssh()), Some(silent), None]);
+    let (reporter, _events) = Reporter::new();
+    let stop = Stop::default();
+    let options = Options {
+        stop: stop.clone(),
+        ..Options::default()
+    };
+    let started = Instant::now();
+    let asked = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stop.raise();
+    };
+    let (end, ()) = tokio::join!(Session::connect(&cluster, options, &reporter), asked);
+    assert_eq!(code_of(&end.err().unwrap()), Code::Interrupted);
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 /// Begins a run of its own process: connects, locks, starts a change, and waits to be killed. See `killed`.
