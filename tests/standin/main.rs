@@ -8,10 +8,16 @@
 //! - [`kubelet`] registers its Node; static pods run beside it ([`pods`]): an etcd member ([`store`]) and an [`apiserver`] over TLS.
 //! - [`kubectl`], [`helm`], [`etcdctl`] and [`crictl`] are clients of those.
 
+mod apiserver;
 mod args;
 mod bundle;
+mod clock;
 mod identity;
+mod kinds;
 mod kubeadm;
+mod net;
+mod pki;
+mod store;
 mod versions;
 
 use std::{io::Write as _, path::Path, process::ExitCode};
