@@ -12,13 +12,24 @@ mod apiserver;
 mod args;
 mod bundle;
 mod clock;
+mod crictl;
+mod etcdctl;
+mod helm;
 mod identity;
 mod kinds;
 mod kubeadm;
+mod kubeconfig;
+mod kubectl;
+mod kubelet;
 mod net;
 mod pki;
+mod pods;
+mod runtime;
 mod store;
+#[cfg(test)]
+mod tests;
 mod versions;
+mod yaml;
 
 use std::{io::Write as _, path::Path, process::ExitCode};
 
@@ -41,7 +52,7 @@ fn main() -> ExitCode {
     match run(&name, &identity, &arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{error:#} [stand-in]");
+            complain(&format!("{error:#} [stand-in]"));
             ExitCode::FAILURE
         }
     }
@@ -52,6 +63,12 @@ fn run(name: &str, identity: &Identity, arguments: &[String]) -> Result<u8> {
     match name {
         "standin" => bundle::run(&arguments[1.min(arguments.len())..]),
         "kubeadm" => kubeadm::run(identity, arguments),
+        "crictl" => crictl::run(identity, arguments),
+        "etcdctl" => etcdctl::run(identity, arguments),
+        "etcdutl" => etcdctl::run_util(identity, arguments),
+        "helm" => helm::run(identity, arguments),
+        "kubectl" => kubectl::run(identity, arguments),
+        "kubelet" => kubelet::run(identity, arguments),
         _ => anyhow::bail!(
             "no such tool: {name}\nusage: standin bundle [--kubernetes VERSION] DIR\n       standin TOOL ARGUMENT…"
         ),
@@ -61,4 +78,18 @@ fn run(name: &str, identity: &Identity, arguments: &[String]) -> Result<u8> {
 /// Prints a line on stdout; a closed pipe is no error.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints a line on stderr.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Runs a future to its end on a runtime of its own.
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(future)
 }

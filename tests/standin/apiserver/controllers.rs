@@ -55,6 +55,7 @@ async fn tick(store: &Arc<Store>, settled: bool) -> Result<(), Failure> {
                 .await?;
         }
     }
+    super::tokens::tick(&objects).await?;
     nodes(&objects, settled).await?;
     pods(&objects).await?;
     services(&objects).await

@@ -7,6 +7,7 @@ mod errors;
 mod objects;
 mod patch;
 pub mod schema;
+mod tokens;
 mod workloads;
 
 use std::{
@@ -22,6 +23,7 @@ use crate::{
     store::{Files, Store},
 };
 
+pub use access::decoded;
 pub use errors::Failure;
 pub use objects::Objects;
 
@@ -152,4 +154,13 @@ impl Server {
         );
         matches!(read.await, Ok(Ok(_)))
     }
+}
+
+/// Applies a patch of a content type to an object; for tools that patch files.
+pub fn patch_object(
+    content_type: &str,
+    object: &serde_json::Value,
+    by: &serde_json::Value,
+) -> Result<serde_json::Value, String> {
+    patch::patch(content_type, object, by).map_err(|failure| failure.message)
 }

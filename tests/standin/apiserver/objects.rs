@@ -178,6 +178,8 @@ fn finish(kind: &Kind, old: Option<&Value>, object: &mut Value, (namespace, name
     meta["name"] = json!(name);
     if kind.namespaced {
         meta["namespace"] = json!(namespace);
+    } else if let Some(meta) = meta.as_object_mut() {
+        meta.remove("namespace");
     }
     match old {
         None => {

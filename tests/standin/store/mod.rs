@@ -13,4 +13,4 @@ mod state;
 
 pub use member::{Error, Store};
 pub use server::{Files, Flags, restore, run};
-pub use state::{Held, Member, Proposal, State};
+pub use state::{Held, Member, Proposal, State, digest};

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     member::{Role, Store},
@@ -39,7 +39,7 @@ pub struct Answer {
 
 /// Keeps one task for each other member, as the membership changes.
 pub async fn supervise(store: Arc<Store>) {
-    let mut tasks: BTreeMap<u64, JoinHandle<()>> = BTreeMap::new();
+    let mut tasks: BTreeMap<u64, AbortOnDropHandle<()>> = BTreeMap::new();
     loop {
         let members: BTreeMap<u64, String> = {
             let inner = store.lock();
@@ -50,19 +50,18 @@ pub async fn supervise(store: Arc<Store>) {
                 .map(|member| (member.id, member.peer_url.clone()))
                 .collect()
         };
-        tasks.retain(|id, task| {
+        tasks.retain(|id, _| {
             let stays = members.contains_key(id);
             if !stays {
-                task.abort();
                 store.lock().peers.remove(id);
             }
             stays
         });
         for (id, url) in members {
             if id != store.id {
-                tasks
-                    .entry(id)
-                    .or_insert_with(|| tokio::spawn(follow(store.clone(), id, url)));
+                tasks.entry(id).or_insert_with(|| {
+                    AbortOnDropHandle::new(tokio::spawn(follow(store.clone(), id, url)))
+                });
             }
         }
         {

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Error, Member, Proposal, Store,
@@ -76,16 +77,15 @@ pub async fn run(flags: Flags, ready: impl FnOnce(Arc<Store>)) -> Result<()> {
     ready(store.clone());
     let peers = serve(&flags, "listen-peer-urls", &peer, &store);
     let clients = serve(&flags, "listen-client-urls", &client, &store);
-    let beats = tokio::spawn(replicate::supervise(store.clone()));
-    let introduction = tokio::spawn(introduce(store.clone(), flags.clone()));
-    let ended = tokio::select! {
+    // Dropped with this future, so that a stopped member is silent.
+    let _beats = AbortOnDropHandle::new(tokio::spawn(replicate::supervise(store.clone())));
+    let _introduction =
+        AbortOnDropHandle::new(tokio::spawn(introduce(store.clone(), flags.clone())));
+    tokio::select! {
         ended = peers => ended,
         ended = clients => ended,
         ended = election::watch(store.clone()) => ended,
-    };
-    beats.abort();
-    introduction.abort();
-    ended
+    }
 }
 
 /// A new member: the first of a new cluster, or one that the cluster has been told of.
