@@ -62,13 +62,13 @@ change)
     trap 'kill -TERM "$job"' TERM
     exec 8>>/run/baremetal.busy
     flock -s 8
-    mkfifo "$BM/.out" "$BM/.err" || broken 'no pipe could be made in /run'
+    mkfifo "$BM/.loader.out" "$BM/.loader.err" || broken 'no pipe could be made in /run'
     # Without a reader a write would kill the script in mid-change: somebody always reads.
-    { cat; cat >/dev/null; } <"$BM/.out" 2>/dev/null &
+    { cat; cat >/dev/null; } <"$BM/.loader.out" 2>/dev/null &
     out=$!
-    { cat >&2; cat >/dev/null; } <"$BM/.err" &
+    { cat >&2; cat >/dev/null; } <"$BM/.loader.err" &
     err=$!
-    timeout -k 10 "$limit" sh "$BM/.run" </dev/null >"$BM/.out" 2>"$BM/.err" 3<&- 8>&- &
+    timeout -k 10 "$limit" sh "$BM/.run" </dev/null >"$BM/.loader.out" 2>"$BM/.loader.err" 3<&- 8>&- &
     job=$!
     finish "$job"
     wait "$out" "$err"
