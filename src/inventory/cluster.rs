@@ -322,7 +322,7 @@ pub struct Audit {
 pub struct Guarantees {
     /// kubelet `reservedSystemCPUs`, e.g. `0-1`; with the static CPU manager.
     pub reserved_cpus: Option<String>,
-    /// Guaranteed QoS: requests equal limits for control-plane pods. Component name to (cpu, memory) quantities.
+    /// Guaranteed `QoS`: requests equal limits for control-plane pods. Component name to (cpu, memory) quantities.
     pub resources: BTreeMap<String, (String, String)>,
 }
 

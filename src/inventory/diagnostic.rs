@@ -48,11 +48,11 @@ pub fn failure(file: &FilePath, mut mistakes: Vec<Mistake>) -> Failure {
     let lines = mistakes
         .iter()
         .map(|mistake| format!("{}:{mistake}", file.display()));
-    failure_of_lines(file, lines.collect())
+    failure_of_lines(file, &lines.collect::<Vec<_>>())
 }
 
 /// As [`failure`], of lines that name their own files.
-pub fn failure_of_lines(file: &FilePath, lines: Vec<String>) -> Failure {
+pub fn failure_of_lines(file: &FilePath, lines: &[String]) -> Failure {
     let number = match lines.len() {
         1 => "1 mistake".to_owned(),
         n => format!("{n} mistakes"),

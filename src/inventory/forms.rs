@@ -178,10 +178,10 @@ pub fn wanted_version(text: &str) -> Result<WantedVersion, Refusal> {
     if let Ok(version) = Version::parse(bare) {
         return Ok(WantedVersion::Exact(version));
     }
-    if let Some(("1", minor)) = bare.split_once('.') {
-        if let Ok(minor) = minor.parse() {
-            return Ok(WantedVersion::Minor(minor));
-        }
+    if let Some(("1", minor)) = bare.split_once('.')
+        && let Ok(minor) = minor.parse()
+    {
+        return Ok(WantedVersion::Minor(minor));
     }
     Err("is not a Kubernetes version; write one such as `1.33.4`".to_owned())
 }
@@ -208,10 +208,10 @@ pub fn address(text: &str) -> Result<IpAddr, Refusal> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
-    if let Some((bare, _)) = text.split_once('/') {
-        if bare.parse::<IpAddr>().is_ok() {
-            return Err(format!("is a network; write the address alone: `{bare}`"));
-        }
+    if let Some((bare, _)) = text.split_once('/')
+        && bare.parse::<IpAddr>().is_ok()
+    {
+        return Err(format!("is a network; write the address alone: `{bare}`"));
     }
     if let Some(better) = without_leading_zeros(text) {
         return Err(format!(
@@ -236,12 +236,13 @@ fn host_address(text: &str) -> Result<String, Refusal> {
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.');
     if numeric {
-        if let Some((host, port)) = text.rsplit_once(':') {
-            if !host.contains(':') && port.parse::<u16>().is_ok() {
-                return Err(format!(
-                    "has a port; write `{host}` here and the port as `ssh: {{port: {port}}}`"
-                ));
-            }
+        if let Some((host, port)) = text.rsplit_once(':')
+            && !host.contains(':')
+            && port.parse::<u16>().is_ok()
+        {
+            return Err(format!(
+                "has a port; write `{host}` here and the port as `ssh: {{port: {port}}}`"
+            ));
         }
         return address(text).map(|_| text.to_owned());
     }

@@ -81,7 +81,10 @@ fn from_kubespray(
             let lines = mistakes
                 .iter()
                 .map(|mistake| converted.original(path, mistake));
-            Err(diagnostic::failure_of_lines(path, lines.collect()))
+            Err(diagnostic::failure_of_lines(
+                path,
+                &lines.collect::<Vec<_>>(),
+            ))
         }
     }
 }
@@ -190,7 +193,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = valid.split(|byte| *byte == b'\n').count();
         fail(
             format!("{shown}:{line}: this is not UTF-8 text"),
             "save the file as UTF-8",

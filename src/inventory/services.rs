@@ -84,6 +84,10 @@ pub struct BfdProfile {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the inventory"
+)]
 pub struct Longhorn {
     pub version: String,
     /// From the number of storage nodes (at most 3) unless set.
@@ -94,7 +98,7 @@ pub struct Longhorn {
     pub reclaim_policy: String,
     pub storage_classes: Vec<StorageClass>,
     pub rwx: bool,
-    /// Volumes encrypted at rest need dm_crypt on hosts.
+    /// Volumes encrypted at rest need `dm_crypt` on hosts.
     pub encryption: bool,
     pub auto_salvage: bool,
     pub recurring_jobs: Vec<RecurringJob>,

@@ -110,14 +110,13 @@ impl<'a> Walk<'a> {
         let mut meant = Vec::new();
         for (key, value) in entries {
             let known = properties.and_then(|properties| properties.get(&key.text));
-            let item_schema = match (known, others) {
-                (Some(schema), _) => schema,
-                (None, Some(Value::Bool(false))) => {
+            let item_schema = match known.or(others) {
+                Some(Value::Bool(false)) => {
                     meant.extend(self.unknown_key(properties, key));
                     continue;
                 }
-                (None, Some(schema)) => schema,
-                (None, None) => &Value::Bool(true),
+                Some(schema) => schema,
+                None => &Value::Bool(true),
             };
             self.path.0.push(key.text.clone());
             if let Some(value) = self.node(item_schema, value) {
@@ -151,15 +150,15 @@ impl<'a> Walk<'a> {
     fn scalar(&mut self, choices: &Choices<'a>, node: &Node, scalar: &Scalar) -> Option<Value> {
         let text = scalar.text.as_str();
         if scalar.plain {
-            if choices.boolean {
-                if let Ok(value) = text.parse::<bool>() {
-                    return Some(Value::Bool(value));
-                }
+            if choices.boolean
+                && let Ok(value) = text.parse::<bool>()
+            {
+                return Some(Value::Bool(value));
             }
-            if let Some(schema) = choices.integer {
-                if let Some(number) = integer(text) {
-                    return self.in_range(schema, node, number);
-                }
+            if let Some(schema) = choices.integer
+                && let Some(number) = integer(text)
+            {
+                return self.in_range(schema, node, number);
             }
         }
         if choices.words.contains(&text) {
@@ -441,10 +440,8 @@ fn plain_scalar(scalar: &Scalar) -> Value {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    if looks_like_float {
-        if let Some(number) = text.parse().ok().and_then(Number::from_f64) {
-            return Value::Number(number);
-        }
+    if looks_like_float && let Some(number) = text.parse().ok().and_then(Number::from_f64) {
+        return Value::Number(number);
     }
     Value::String(text.to_owned())
 }

@@ -312,7 +312,7 @@ impl Builder {
                     path.push_str(&key.text);
                 }
                 Frame::Map(_) => {}
-                Frame::List { items, .. } => path.push_str(&format!("[{}]", items.len())),
+                Frame::List { items, .. } => path.extend(["[", &items.len().to_string(), "]"]),
             }
         }
         path

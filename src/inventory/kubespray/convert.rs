@@ -269,11 +269,14 @@ impl<'a> Convert<'a> {
                 continue;
             }
             let host = self.host(name, plane, worker);
-            hosts.push_str(&format!(
-                "  {}: {}\n",
-                flow(&json!(name)),
-                flow(&Value::Object(host))
-            ));
+            hosts.extend([
+                "  ",
+                &flow(&json!(name)),
+                ": ",
+                &flow(&Value::Object(host)),
+                "
+",
+            ]);
             if let Some(origin) = self.inventory.host_origins.get(name) {
                 self.out
                     .origins
@@ -465,36 +468,14 @@ impl<'a> Convert<'a> {
             .filter_map(Value::as_str)
             .collect();
         let pool = |(name, pool): (&String, &Value)| {
-            let mut ours = Map::from_iter([(
-                "addresses".to_owned(),
-                pool.get("ip_range").cloned().unwrap_or_default(),
-            )]);
-            for (theirs, key) in [
-                ("auto_assign", "auto-assign"),
-                ("avoid_buggy_ips", "avoid-buggy-ips"),
-            ] {
-                ours.extend(
-                    pool.get(theirs)
-                        .map(|value| (key.to_owned(), value.clone())),
-                );
-            }
+            let mut ours = renamed(pool, POOL);
             if !peers.is_empty() && layer2.contains(&name.as_str()) {
                 ours.insert("l2".to_owned(), json!(true));
             }
             (name.replace('_', "-"), Value::Object(ours))
         };
         let peer = |(name, peer): (&String, &Value)| {
-            let keys = [
-                ("peer_address", "address"),
-                ("peer_asn", "peer-asn"),
-                ("my_asn", "my-asn"),
-                ("holdtime", "hold-time"),
-            ];
-            let ours: Map<String, Value> = keys
-                .iter()
-                .filter_map(|(theirs, ours)| Some(((*ours).to_owned(), peer.get(theirs)?.clone())))
-                .collect();
-            (name.replace('_', "-"), Value::Object(ours))
+            (name.replace('_', "-"), Value::Object(renamed(peer, PEER)))
         };
         let mut ours = json!({"pools": pools.iter().map(pool).collect::<Map<_, _>>()});
         if !peers.is_empty() {
@@ -587,12 +568,35 @@ impl<'a> Convert<'a> {
     fn finish(mut self) -> Converted {
         let mut text = String::new();
         for (key, value) in &self.sections {
-            text.push_str(&format!("{key}: {}\n", flow(value)));
+            text.extend([*key, ": ", &flow(value), "\n"]);
         }
         text.push_str(&self.out.text);
         self.out.text = text;
         self.out
     }
+}
+
+/// Keys of kubespray's and ours, of a MetalLB pool.
+const POOL: &[(&str, &str)] = &[
+    ("ip_range", "addresses"),
+    ("auto_assign", "auto-assign"),
+    ("avoid_buggy_ips", "avoid-buggy-ips"),
+];
+
+/// The same of a BGP peer.
+const PEER: &[(&str, &str)] = &[
+    ("peer_address", "address"),
+    ("peer_asn", "peer-asn"),
+    ("my_asn", "my-asn"),
+    ("holdtime", "hold-time"),
+];
+
+/// The entries of a mapping that have a name of ours, under that name.
+fn renamed(theirs: &Value, names: &[(&str, &str)]) -> Map<String, Value> {
+    let entry = |(theirs_key, ours): &(&str, &str)| {
+        Some(((*ours).to_owned(), theirs.get(theirs_key)?.clone()))
+    };
+    names.iter().filter_map(entry).collect()
 }
 
 fn place(var: &Var) -> String {

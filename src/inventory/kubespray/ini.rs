@@ -27,62 +27,33 @@ pub fn parse(path: &Path, text: &str) -> Result<Inventory, Vec<Mistake>> {
     let (mut group, mut section) = ("ungrouped".to_owned(), Section::Hosts);
     for (index, raw) in text.lines().enumerate() {
         let line = raw.trim();
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some((name, kind)) = header(line) {
+            (group, section) = (name, kind);
+            inventory.groups.entry(group.clone()).or_default();
+            continue;
+        }
         let at = Position {
             line: index + 1,
             column: raw.len() - raw.trim_start().len() + 1,
         };
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(inner) = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-            .map(|(inner, _)| inner)
-        {
-            (group, section) = match inner.split_once(':') {
-                Some((name, "children")) => (name.to_owned(), Section::Children),
-                Some((name, "vars")) => (name.to_owned(), Section::Vars),
-                _ => (inner.to_owned(), Section::Hosts),
-            };
-            inventory.groups.entry(group.clone()).or_default();
-            continue;
-        }
         let origin = Origin {
             file: path.to_owned(),
             at,
         };
-        match section {
+        let read = match section {
+            Section::Hosts => host_line(&mut inventory, &group, line, &origin),
+            Section::Vars => var_line(&mut inventory, &group, line, origin),
             Section::Children => {
-                let child = line
-                    .split_whitespace()
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
-                inventory
-                    .groups
-                    .entry(group.clone())
-                    .or_default()
-                    .children
-                    .push(child);
+                let child = line.split_whitespace().map(ToOwned::to_owned).next();
+                let entry = inventory.groups.entry(group.clone()).or_default();
+                entry.children.extend(child);
+                Ok(())
             }
-            Section::Vars => match line.split_once('=') {
-                Some((key, value)) => {
-                    let value = self::value(value.trim().trim_matches(['"', '\'']));
-                    let vars = &mut inventory.groups.entry(group.clone()).or_default().vars;
-                    vars.insert(key.trim().to_owned(), Var { value, origin });
-                }
-                None => mistakes.push(Mistake::new(
-                    at,
-                    "",
-                    format!("`{line}` is no variable; write `NAME=VALUE`"),
-                )),
-            },
-            Section::Hosts => {
-                if let Err(mistake) = host_line(&mut inventory, &group, line, origin) {
-                    mistakes.push(mistake);
-                }
-            }
-        }
+        };
+        mistakes.extend(read.err());
     }
     if mistakes.is_empty() {
         Ok(inventory)
@@ -91,18 +62,45 @@ pub fn parse(path: &Path, text: &str) -> Result<Inventory, Vec<Mistake>> {
     }
 }
 
-fn host_line(
+/// `[group]`, `[group:children]` or `[group:vars]`.
+fn header(line: &str) -> Option<(String, Section)> {
+    let (inner, _) = line.strip_prefix('[')?.split_once(']')?;
+    Some(match inner.split_once(':') {
+        Some((name, "children")) => (name.to_owned(), Section::Children),
+        Some((name, "vars")) => (name.to_owned(), Section::Vars),
+        _ => (inner.to_owned(), Section::Hosts),
+    })
+}
+
+fn var_line(
     inventory: &mut Inventory,
     group: &str,
     line: &str,
     origin: Origin,
 ) -> Result<(), Mistake> {
+    let Some((key, value)) = line.split_once('=') else {
+        return Err(no_variable(origin.at, line));
+    };
+    let value = self::value(value.trim().trim_matches(['"', '\'']));
+    let vars = &mut inventory.groups.entry(group.to_owned()).or_default().vars;
+    vars.insert(key.trim().to_owned(), Var { value, origin });
+    Ok(())
+}
+
+fn no_variable(at: Position, text: &str) -> Mistake {
+    let message = format!("`{text}` is no variable; write `NAME=VALUE`");
+    Mistake::new(at, "", message)
+}
+
+fn host_line(
+    inventory: &mut Inventory,
+    group: &str,
+    line: &str,
+    origin: &Origin,
+) -> Result<(), Mistake> {
     let Some(words) = shlex::split(line) else {
-        return Err(Mistake::new(
-            origin.at,
-            "",
-            "a quote is not closed; close it",
-        ));
+        let message = "a quote is not closed; close it";
+        return Err(Mistake::new(origin.at, "", message));
     };
     let Some((pattern, settings)) = words.split_first() else {
         return Ok(());
@@ -112,19 +110,13 @@ fn host_line(
         let vars = inventory.host_vars.entry(name).or_default();
         for setting in settings {
             let Some((key, text)) = setting.split_once('=') else {
-                return Err(Mistake::new(
-                    origin.at,
-                    "",
-                    format!("`{setting}` is no variable; write `NAME=VALUE`"),
-                ));
+                return Err(no_variable(origin.at, setting));
             };
-            vars.insert(
-                key.to_owned(),
-                Var {
-                    value: value(text),
-                    origin: origin.clone(),
-                },
-            );
+            let var = Var {
+                value: value(text),
+                origin: origin.clone(),
+            };
+            vars.insert(key.to_owned(), var);
         }
     }
     Ok(())
@@ -137,12 +129,11 @@ fn value(text: &str) -> Value {
         "False" | "false" | "no" => return Value::Bool(false),
         _ => {}
     }
-    if text.starts_with(['{', '[']) {
-        if let Ok(value) =
+    if text.starts_with(['{', '['])
+        && let Ok(value) =
             serde_json::from_str(text).or_else(|_| serde_json::from_str(&text.replace('\'', "\"")))
-        {
-            return value;
-        }
+    {
+        return value;
     }
     Value::String(text.to_owned())
 }

@@ -157,8 +157,8 @@ fn chart_source(
     for (index, file) in full.values_files.iter().enumerate() {
         let at = format!("[{index}]");
         let path = ["addons", name, "values-files", at.as_str()];
-        let content = context.content(&path, file);
-        match serde_yaml::from_str::<Option<Map<String, Value>>>(&content) {
+        let yaml = context.content(&path, file);
+        match serde_yaml::from_str::<Option<Map<String, Value>>>(&yaml) {
             Ok(more) => merge(&mut values, more.unwrap_or_default()),
             Err(error) => context.refuse(
                 &path,

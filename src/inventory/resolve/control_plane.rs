@@ -35,7 +35,7 @@ pub fn control_plane(context: &mut Context<'_>, written: schema::ControlPlane) -
         image_repository: written.image_repository,
         init_timeout: written
             .init_timeout
-            .map_or(Duration::from_secs(360), |time| time.0),
+            .map_or(Duration::from_mins(6), |time| time.0),
     }
 }
 
@@ -84,13 +84,13 @@ fn patches(
     written: BTreeMap<String, PatchEntry>,
 ) -> BTreeMap<String, String> {
     let mut patches = BTreeMap::new();
-    for (name, patch) in written {
+    for (name, entry) in written {
         let path = ["control-plane", "patches", name.as_str()];
-        let content = match patch {
+        let text = match entry {
             PatchEntry::File(file) => context.content(&path, &file),
-            PatchEntry::Inline(patch) => serde_yaml::to_string(&patch).unwrap_or_default(),
+            PatchEntry::Inline(inline) => serde_yaml::to_string(&inline).unwrap_or_default(),
         };
-        patches.insert(name, content);
+        patches.insert(name, text);
     }
     patches
 }

@@ -17,7 +17,11 @@ pub fn hosts(context: &mut Context<'_>, value: &Value, ssh: &Ssh, lab: bool) -> 
     let section = |name: &str| value.get(name).and_then(Value::as_object).unwrap_or(&empty);
     let (entries, groups) = (section("hosts"), section("groups"));
     let names = context.keys(&["hosts"]);
-    let alone = names.len() == 1;
+    let common = Common {
+        ssh,
+        alone: names.len() == 1,
+        lab,
+    };
     let mut used = BTreeSet::new();
     let mut hosts = Vec::new();
     for name in &names {
@@ -45,7 +49,7 @@ pub fn hosts(context: &mut Context<'_>, value: &Value, ssh: &Ssh, lab: bool) -> 
         own.remove("group");
         merge(&mut merged, own);
         match serde_json::from_value(Value::Object(merged)) {
-            Ok(host) => hosts.extend(resolve(context, name, host, member_of, ssh, alone, lab)),
+            Ok(host) => hosts.extend(resolve(context, name, host, member_of, &common)),
             Err(error) => context.refuse(&["hosts", name], error.to_string()),
         }
     }
@@ -94,20 +98,26 @@ pub fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
     }
 }
 
+/// What holds for every host.
+struct Common<'a> {
+    ssh: &'a Ssh,
+    /// Whether there is one host only.
+    alone: bool,
+    lab: bool,
+}
+
 fn resolve(
     context: &mut Context<'_>,
     name: &str,
     host: schema::Host,
     groups: Vec<String>,
-    ssh: &Ssh,
-    alone: bool,
-    lab: bool,
+    common: &Common<'_>,
 ) -> Option<Host> {
     let path = ["hosts", name];
     let at = context.key_position(&path);
     let address = host.address?.0;
     let (node_ip, node_ip_v6) = node_ips(context, name, &address, schema::list(host.node_ip))?;
-    let roles = roles(schema::list(host.role), alone);
+    let roles = roles(schema::list(host.role), common.alone);
     let own_ssh = self::ssh(
         context,
         &["hosts", name, "ssh"],
@@ -121,7 +131,7 @@ fn resolve(
         node_ip_v6,
         roles,
         groups,
-        ssh: over(own_ssh, ssh),
+        ssh: over(own_ssh, common.ssh),
         labels: host.labels,
         annotations: host.annotations,
         taints: host.taints.into_iter().map(|taint| taint.0).collect(),
@@ -132,7 +142,7 @@ fn resolve(
         vrrp_priority: host.vrrp_priority.unwrap_or(0),
         schedulable,
         skip_checks: host.skip_checks,
-        lab,
+        lab: common.lab,
         position: (at.line, at.column),
     })
 }
@@ -147,16 +157,17 @@ fn node_ips(
     let path = ["hosts", name, "node-ip"];
     let written: Vec<IpAddr> = written.into_iter().map(|address| address.0).collect();
     match written.as_slice() {
-        [] => match address.parse() {
-            Ok(address) => Some((address, None)),
-            Err(_) => {
+        [] => {
+            if let Ok(address) = address.parse() {
+                Some((address, None))
+            } else {
                 let message = format!(
                     "`{address}` is a name, and the cluster needs an address of the node; add `node-ip: ADDRESS`"
                 );
                 context.refuse(&["hosts", name, "address"], message);
                 None
             }
-        },
+        }
         [one] => Some((*one, None)),
         [first, second] if first.is_ipv4() && second.is_ipv6() => Some((*first, Some(*second))),
         _ => {
@@ -251,7 +262,7 @@ fn over(own: Ssh, common: &Ssh) -> Ssh {
         known_hosts: own.known_hosts.or(common.known_hosts),
         sudo: match own.sudo {
             Sudo::Passwordless => common.sudo,
-            password => password,
+            own @ Sudo::Password(_) => own,
         },
     }
 }

@@ -21,11 +21,10 @@ pub fn metallb(context: &mut Context<'_>, entry: MetalLbEntry, hosts: &[Host]) -
     };
     let has_peers = !full.peers.is_empty();
     let bgp_mode = match full.bgp_mode {
-        Some(BgpMode::Native) => "native",
         Some(BgpMode::Frr) => "frr",
         Some(BgpMode::FrrK8s) => "frr-k8s",
         None if has_peers => "frr-k8s",
-        None => "native",
+        Some(BgpMode::Native) | None => "native",
     };
     let mut entries = full.pools.unwrap_or_default();
     let mut order = context.keys(&["metallb", "pools"]);

@@ -146,10 +146,9 @@ pub fn kube_proxy(entry: Option<KubeProxyEntry>, version: &Version, lab: bool) -
     let stable = version.minor >= 33 && !lab;
     let mode = match full.mode {
         Some(KubeProxyMode::Nftables) => "nftables",
-        Some(KubeProxyMode::Iptables) => "iptables",
         Some(KubeProxyMode::Ipvs) => "ipvs",
         None if stable => "nftables",
-        None => "iptables",
+        Some(KubeProxyMode::Iptables) | None => "iptables",
     };
     let mut config = Map::new();
     if lab {

@@ -117,15 +117,8 @@ fn registry(context: &mut Context<'_>, name: String, entry: RegistryEntry) -> Re
             entry,
         ));
     }
-    // Trust for the registry itself: it becomes a mirror of itself that has a CA.
     if mirrors.is_empty() && (ca.is_some() || skip_verify) {
-        mirrors.push(Mirror {
-            url: format!("https://{name}"),
-            ca: None,
-            skip_verify,
-            override_path: false,
-            capabilities: vec!["pull".to_owned(), "resolve".to_owned()],
-        });
+        mirrors.push(itself(&name));
     }
     for mirror in &mut mirrors {
         mirror.ca = mirror.ca.take().or_else(|| ca.clone());
@@ -144,17 +137,28 @@ fn registry(context: &mut Context<'_>, name: String, entry: RegistryEntry) -> Re
     }
 }
 
+/// Trust for the registry itself: it becomes a mirror of itself, which may have a CA.
+fn itself(name: &str) -> Mirror {
+    Mirror {
+        url: format!("https://{name}"),
+        ca: None,
+        skip_verify: false,
+        override_path: false,
+        capabilities: vec!["pull".to_owned(), "resolve".to_owned()],
+    }
+}
+
 fn certificate(context: &mut Context<'_>, path: &[&str], file: &Path) -> String {
     let before = context.mistakes.len();
-    let content = context.content(path, file);
-    if context.mistakes.len() == before && !content.contains("-----BEGIN CERTIFICATE-----") {
+    let pem = context.content(path, file);
+    if context.mistakes.len() == before && !pem.contains("-----BEGIN CERTIFICATE-----") {
         let message = format!(
             "`{}` holds no certificate; give the CA as PEM (`-----BEGIN CERTIFICATE-----`)",
             file.display()
         );
         context.refuse(path, message);
     }
-    content
+    pem
 }
 
 fn mirror(context: &mut Context<'_>, path: &[&str], entry: MirrorEntry) -> Option<Mirror> {
@@ -187,10 +191,9 @@ fn mirror(context: &mut Context<'_>, path: &[&str], entry: MirrorEntry) -> Optio
 /// In the lab, hosts share the machine's clock, swap and container names: those are left alone.
 pub fn system(written: schema::System, lab: bool) -> System {
     let swap = match written.swap {
-        Some(SwapName::Off) => Swap::Off,
         Some(SwapName::Allow) => Swap::Allow,
         None if lab => Swap::Allow,
-        None => Swap::Off,
+        Some(SwapName::Off) | None => Swap::Off,
     };
     System {
         sysctls: written.sysctls,

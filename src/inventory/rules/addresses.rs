@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr};
 use ipnet::IpNet;
 
 use crate::inventory::{
-    Cluster, Endpoint, EndpointKind, Host, Lab, MetalLb, Pool,
+    Cluster, Endpoint, EndpointKind, Host, Lab, MetalLb, Pool, Vip,
     context::Context,
     forms::{self, AddressRange},
 };
@@ -258,6 +258,12 @@ fn endpoint(context: &mut Context<'_>, cluster: &Cluster, inner: &[Inner], pools
         );
         context.refuse(&path, message);
     }
+    vip_network(context, cluster, vip);
+}
+
+/// A VIP with the prefix length of its network: its holders must lie inside.
+fn vip_network(context: &mut Context<'_>, cluster: &Cluster, vip: &Vip) {
+    let (path, address) = (["endpoint", "vip"], vip.address);
     let longest = if address.is_ipv4() { 32 } else { 128 };
     let Ok(network) = IpNet::new(address, vip.prefix) else {
         return;

@@ -45,7 +45,7 @@ fn control_planes(context: &mut Context<'_>, cluster: &Cluster) {
         if context.has(&["hosts"]) {
             context.refuse_key(&["hosts"], message);
         }
-    } else if count % 2 == 0 && !cluster.allow_even_control_planes {
+    } else if count.is_multiple_of(2) && !cluster.allow_even_control_planes {
         let message = format!(
             "{count} control planes tolerate no more failures than {}; use {} or {}, or write `allow-even-control-planes: true`",
             count - 1,
@@ -148,17 +148,16 @@ fn host_settings(context: &mut Context<'_>, host: &Host) {
             context.refuse_host(host, &["taints"], message);
         }
     }
-    if let Some(interface) = &host.interface {
-        if interface.is_empty()
+    if let Some(interface) = &host.interface
+        && (interface.is_empty()
             || interface.len() > 15
             || interface.contains([' ', '/'])
-            || interface.starts_with('-')
-        {
-            let message = format!(
-                "`{interface}` is no network interface; write its name as `ip link` shows it, such as `eth0`"
-            );
-            context.refuse_host(host, &["interface"], message);
-        }
+            || interface.starts_with('-'))
+    {
+        let message = format!(
+            "`{interface}` is no network interface; write its name as `ip link` shows it, such as `eth0`"
+        );
+        context.refuse_host(host, &["interface"], message);
     }
     let mut paths = BTreeSet::new();
     for disk in &host.data_disks {

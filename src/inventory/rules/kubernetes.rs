@@ -50,20 +50,23 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
             );
         }
     }
-    if let PodNetwork::Flannel(flannel) = &cluster.network.plugin {
-        if flannel.backend == "wireguard" && flannel.mtu.is_some_and(|mtu| mtu > 1440) {
-            context.refuse(&["network", "plugin", "flannel", "mtu"], "WireGuard takes 60 bytes of each packet; write at most 1440 on an Ethernet of 1500");
-        }
+    if let PodNetwork::Flannel(flannel) = &cluster.network.plugin
+        && flannel.backend == "wireguard"
+        && flannel.mtu.is_some_and(|mtu| mtu > 1440)
+    {
+        context.refuse(
+            &["network", "plugin", "flannel", "mtu"],
+            "WireGuard takes 60 bytes of each packet; write at most 1440 on an Ethernet of 1500",
+        );
     }
     if cluster.endpoint.host.parse::<std::net::IpAddr>().is_err()
         && !cluster.endpoint.host.is_empty()
+        && let Err(why) = forms::dns_subdomain(&cluster.endpoint.host)
     {
-        if let Err(why) = forms::dns_subdomain(&cluster.endpoint.host) {
-            context.refuse(
-                &["endpoint", "name"],
-                format!("`{}` {why}", cluster.endpoint.host),
-            );
-        }
+        context.refuse(
+            &["endpoint", "name"],
+            format!("`{}` {why}", cluster.endpoint.host),
+        );
     }
 }
 

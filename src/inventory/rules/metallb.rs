@@ -142,15 +142,15 @@ fn peer(context: &mut Context<'_>, metallb: &MetalLb, peer: &BgpPeer) {
             "BGP needs a hold time of at least three seconds; write `3s` or more",
         );
     }
-    if let (Some(hold), Some(keepalive)) = (hold.or(Some(90)), seconds(&peer.keepalive_time)) {
-        if keepalive >= hold {
-            context.refuse(
-                &path("keepalive-time"),
-                format!(
-                    "must be shorter than the hold time of {hold}s; write `{}s`",
-                    (hold / 3).max(1)
-                ),
-            );
-        }
+    if let (Some(hold), Some(keepalive)) = (hold.or(Some(90)), seconds(&peer.keepalive_time))
+        && keepalive >= hold
+    {
+        context.refuse(
+            &path("keepalive-time"),
+            format!(
+                "must be shorter than the hold time of {hold}s; write `{}s`",
+                (hold / 3).max(1)
+            ),
+        );
     }
 }

@@ -104,18 +104,18 @@ fn classes(context: &mut Context<'_>, longhorn: &Longhorn) {
         if let Err(why) = forms::dns_subdomain(&class.name) {
             context.refuse_key(&path, format!("`{}` {why}", class.name));
         }
-        if class.default {
-            if let Some(other) = default.replace(&class.name) {
-                let advice = if other == "longhorn" {
-                    "write `longhorn.default-class: false`, or remove this".to_owned()
-                } else {
-                    "keep one".to_owned()
-                };
-                context.refuse(
-                    &["longhorn", "storage-classes", &class.name, "default"],
-                    format!("`{other}` is the default class already; {advice}"),
-                );
-            }
+        if class.default
+            && let Some(other) = default.replace(&class.name)
+        {
+            let advice = if other == "longhorn" {
+                "write `longhorn.default-class: false`, or remove this".to_owned()
+            } else {
+                "keep one".to_owned()
+            };
+            context.refuse(
+                &["longhorn", "storage-classes", &class.name, "default"],
+                format!("`{other}` is the default class already; {advice}"),
+            );
         }
     }
 }

@@ -214,7 +214,7 @@ pub struct Audit {
 pub struct Guarantees {
     /// CPUs kept from workloads by the static CPU manager (kubelet `reservedSystemCPUs`).
     pub reserved_cpus: Option<CpuList>,
-    /// Requests that equal limits (QoS class Guaranteed), for `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `etcd`.
+    /// Requests that equal limits (`QoS` class Guaranteed), for `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `etcd`.
     #[serde(default)]
     pub resources: BTreeMap<String, Resources>,
 }

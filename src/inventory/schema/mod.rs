@@ -65,7 +65,7 @@ pub struct Document {
     pub registries: BTreeMap<String, RegistryEntry>,
     /// The operating system of every host.
     pub system: Option<System>,
-    /// Addresses for Services of type LoadBalancer: a range, a list of ranges, or more.
+    /// Addresses for Services of type `LoadBalancer`: a range, a list of ranges, or more.
     pub metallb: Option<MetalLbEntry>,
     /// Replicated storage: `true`, or more.
     pub longhorn: Option<LonghornEntry>,

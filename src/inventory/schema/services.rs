@@ -229,7 +229,7 @@ pub struct Longhorn {
     /// Volumes for several nodes at once (needs an NFS client on hosts). Default: true.
     #[schemars(extend("default" = true))]
     pub rwx: Option<bool>,
-    /// Encrypted volumes (needs dm_crypt on hosts). Default: false.
+    /// Encrypted volumes (needs `dm_crypt` on hosts). Default: false.
     #[schemars(extend("default" = false))]
     pub encryption: Option<bool>,
     /// Whether volumes come back by themselves after all replicas failed. Default: true.
@@ -257,7 +257,7 @@ pub enum ReclaimPolicy {
     Retain,
 }
 
-/// A StorageClass of Longhorn.
+/// A `StorageClass` of Longhorn.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StorageClass {
@@ -348,7 +348,7 @@ pub struct Ui {
     /// Host name of the web interface.
     #[schemars(required)]
     pub host: Option<String>,
-    /// IngressClass. Default: the cluster's.
+    /// `IngressClass`. Default: the cluster's.
     pub ingress_class: Option<String>,
     /// Secret with the certificate. Default: no TLS.
     pub tls_secret: Option<String>,
