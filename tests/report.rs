@@ -25,6 +25,8 @@ use baremetal::{
 };
 use indicatif::InMemoryTerm;
 
+const RESUME: &str = "baremetal up inventory.yaml --parallel 5";
+
 /// A run in which a step succeeds, one fails, one is skipped, and a host does not answer.
 fn run() -> Vec<(u64, Event)> {
     let step =
@@ -56,7 +58,7 @@ fn run() -> Vec<(u64, Event)> {
         (
             0,
             Event::RunStarted {
-                command: "up inventory.yaml".to_owned(),
+                command: "up".to_owned(),
                 cluster: "home".to_owned(),
                 hosts: ["cp1", "worker-1", "w2"].map(str::to_owned).to_vec(),
                 note: Some("stand-in bundle: no real Kubernetes".to_owned()),
@@ -199,7 +201,10 @@ fn play(renderer: &mut dyn Render, events: &[(u64, Event)]) {
 fn plain_lines_have_no_control_codes() {
     for verbose in [false, true] {
         let out = Shared::default();
-        play(&mut report::Plain::new(out.clone(), verbose), &run());
+        play(
+            &mut report::Plain::new(out.clone(), verbose).resume(RESUME),
+            &run(),
+        );
         assert!(!out.text().contains(|c: char| c.is_control() && c != '\n'));
         insta::assert_snapshot!(format!("plain-verbose-{verbose}"), out.text());
     }
@@ -236,7 +241,7 @@ fn the_live_view_shows_running_steps_below_finished_ones() {
     for width in [80, 160] {
         let term = InMemoryTerm::new(40, width);
         let look = look(width, false, true);
-        let mut terminal = report::Terminal::on(Box::new(term.clone()), look, false);
+        let mut terminal = report::Terminal::on(Box::new(term.clone()), look, false).resume(RESUME);
         play(&mut terminal, &events[..8]);
         std::thread::sleep(Duration::from_millis(250));
         // The spinner turns with the clock; every other character stands still.
@@ -514,4 +519,30 @@ fn findings_are_grouped_and_fit_the_width() {
     assert!(widest(&report::findings(&all, 160)) <= Some(160));
     assert!(widest(&report::findings(&all, 100)) <= Some(100));
     assert_eq!(report::findings(&[], 80), "");
+}
+
+/// A cluster with everything that the summary can speak of.
+const INVENTORY: &str = "
+cluster: home
+kubernetes: 1.33.4
+endpoint: 10.0.0.10
+metallb: 10.0.0.200-10.0.0.219
+longhorn: true
+harbor: {host: registry.home, address: 10.0.0.200, admin-password: {env: HARBOR}}
+hosts:
+  cp1: {address: 10.0.0.11, role: control-plane}
+  cp2: {address: 10.0.0.12, role: control-plane}
+  cp3: {address: 10.0.0.13, role: control-plane}
+  w1: {address: 10.0.0.21, role: worker}
+";
+
+#[test]
+fn the_summary_says_what_there_is_and_what_to_do_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("my inventory.yaml");
+    std::fs::write(&file, INVENTORY).unwrap();
+    let cluster = baremetal::inventory::load(&file).unwrap_or_else(|error| panic!("{error:#}"));
+    let text = report::summary(&cluster, &file.with_extension("kubeconfig"));
+    let text = text.replace(&directory.path().display().to_string(), "DIR");
+    insta::assert_snapshot!("summary", text);
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 use semver::Version;
 
 use super::{Item, Kind, Problem, Wrong};
-use crate::inventory::{AddonSource, Cluster, PodNetwork, RuntimeSource};
+use crate::{
+    catalog::catalog,
+    inventory::{AddonSource, Cluster, PodNetwork, RuntimeSource},
+};
 
 /// One artifact that a cluster cannot do without, or would have to fetch from elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +121,7 @@ fn services(cluster: &Cluster) -> Vec<Need> {
         let kinds: &[Kind] = if metallb.bgp_mode == "native" {
             &[Kind::Manifest, Kind::Chart]
         } else {
-            &[Kind::Chart, Kind::Manifest]
+            &[Kind::Chart]
         };
         let version = Some(metallb.version.clone());
         needs.push(need(
@@ -203,11 +206,21 @@ impl Need {
     /// Whether an item is the thing needed, in whatever version.
     pub fn names(&self, item: &Item) -> bool {
         self.kinds.contains(&item.kind)
-            && (item.name == self.name
+            && (self.is_called(&item.name)
                 || item
                     .images
                     .iter()
                     .any(|image| image_name(image).0 == self.name))
+    }
+
+    /// Whether an item's name is ours or, of a chart, its repository's (`calico` is `tigera-operator` there).
+    fn is_called(&self, name: &str) -> bool {
+        let chart = || {
+            catalog()
+                .chart(&self.name)
+                .map(|chart| chart.chart.as_str())
+        };
+        name == self.name || (self.kinds.contains(&Kind::Chart) && chart() == Some(name))
     }
 
     /// Whether an item satisfies the need.
@@ -226,7 +239,7 @@ impl Need {
                 name == self.name && fits(tag)
             });
         }
-        item.name == self.name && fits(&item.version)
+        self.is_called(&item.name) && fits(&item.version)
     }
 
     /// `binary kubeadm 1.33.4`.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::failure::Code;
+
 use super::{
     Event, FailureReport,
     plain::step_name,
@@ -11,7 +13,9 @@ use super::{
 /// Failures and skipped steps of a run, collected from its events.
 #[derive(Debug, Default)]
 pub struct Failures {
-    command: String,
+    /// The command line that goes on where this run stopped.
+    resume: String,
+    code: u8,
     unreachable: Vec<(String, String, String)>,
     failed: Vec<Failed>,
     /// Reason, then what did not start: in the order in which reasons came up.
@@ -26,9 +30,17 @@ struct Failed {
 }
 
 impl Failures {
+    /// `resume` is the command line to run again.
+    pub fn new(resume: impl Into<String>) -> Self {
+        Self {
+            resume: resume.into(),
+            ..Self::default()
+        }
+    }
+
     pub fn event(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { command, .. } => self.command.clone_from(command),
+            Event::RunFinished { code, .. } => self.code = *code,
             Event::HostUnreachable { host, reason, hint } => {
                 self.unreachable
                     .push((host.clone(), reason.clone(), hint.clone()));
@@ -88,12 +100,12 @@ impl Failures {
             block(&mut out, &failed.report, width);
         }
         self.render_skipped(&mut out, width);
-        if total > 0 {
-            let _ = writeln!(
-                out,
-                "\nto resume, mend the cause and run again: {}\n",
-                self.resume()
-            );
+        let interrupted = self.code == Code::Interrupted as u8;
+        if interrupted {
+            let _ = writeln!(out, "\nto go on, run again: {}\n", self.resume);
+        } else if total > 0 {
+            let text = "to go on, mend the cause and run again";
+            let _ = writeln!(out, "\n{text}: {}\n", self.resume);
         }
         out
     }
@@ -112,10 +124,6 @@ impl Failures {
                 field(out, name, &hosts.join(", "), width);
             }
         }
-    }
-
-    fn resume(&self) -> String {
-        format!("baremetal {}", self.command)
     }
 }
 

@@ -86,12 +86,22 @@ pub fn spawn(
 fn renderer(format: Format, verbose: bool) -> Box<dyn Render> {
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
     let live = console::Term::stderr().is_term() && !dumb;
+    let terminal = || Box::new(Terminal::stderr(verbose).resume(command_line()));
     match format {
         Format::Json => Box::new(Json::new(io::stdout(), run_id())),
-        Format::Terminal => Box::new(Terminal::stderr(verbose)),
-        Format::Auto if live => Box::new(Terminal::stderr(verbose)),
-        Format::Auto | Format::Plain => Box::new(Plain::new(io::stderr(), verbose)),
+        Format::Terminal => terminal(),
+        Format::Auto if live => terminal(),
+        Format::Auto | Format::Plain => {
+            Box::new(Plain::new(io::stderr(), verbose).resume(command_line()))
+        }
     }
+}
+
+/// The command line of this run as a shell takes it. It holds no secret: flags take none.
+fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let quoted = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
+    format!("baremetal {quoted}")
 }
 
 /// A name for this run among others in a log: start in seconds since 1970, and the process.

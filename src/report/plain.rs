@@ -36,6 +36,12 @@ impl<W: Write> Plain<W> {
         }
     }
 
+    /// With the command line that goes on where this run stops, for the end of a run that failed.
+    pub fn resume(mut self, command: impl Into<String>) -> Self {
+        self.failures = Failures::new(command);
+        self
+    }
+
     fn line(&mut self, ms: u64, host: &str, text: &str) -> io::Result<()> {
         let column = self.column;
         for part in text.lines() {

@@ -64,6 +64,9 @@ fn hosts(cluster: &Cluster) -> String {
 
 fn api(cluster: &Cluster) -> String {
     let held = match &cluster.endpoint.kind {
+        EndpointKind::External if is_control_plane(cluster) => {
+            "the control plane itself".to_owned()
+        }
         EndpointKind::External => "a load balancer of your own".to_owned(),
         EndpointKind::Vip(vip) | EndpointKind::LoadBalancers(vip) => {
             let holders: Vec<&str> = cluster
@@ -78,6 +81,14 @@ fn api(cluster: &Cluster) -> String {
         }
     };
     format!("https://{} ({held})", cluster.endpoint_address())
+}
+
+/// Whether the endpoint is a control plane's own address.
+fn is_control_plane(cluster: &Cluster) -> bool {
+    let host = &cluster.endpoint.host;
+    cluster
+        .control_planes()
+        .any(|plane| plane.address == *host || plane.node_ip.to_string() == *host)
 }
 
 fn pod_network(cluster: &Cluster) -> String {

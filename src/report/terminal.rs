@@ -94,6 +94,12 @@ impl Terminal {
         }
     }
 
+    /// With the command line that goes on where this run stops, for the end of a run that failed.
+    pub fn resume(mut self, command: impl Into<String>) -> Self {
+        self.failures = Failures::new(command);
+        self
+    }
+
     fn paint(&self, style: &Style, text: &str) -> String {
         style
             .clone()
