@@ -6,6 +6,7 @@
 
 mod bundle;
 mod control_plane;
+mod host_phases;
 mod inventory;
 mod lab;
 mod preflight;

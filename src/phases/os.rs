@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::Context;
 use crate::{
+    artifacts::{From, Item},
     inventory::{PodNetwork, Swap},
     observe::Family,
     resources::{
@@ -67,6 +68,10 @@ fn packages(context: &Context<'_>) -> Vec<Resource> {
                 names.push("cryptsetup");
             }
         }
+    }
+    let fetches = |item: &Item| matches!(item.from, From::Url(_));
+    if context.artifacts.items.iter().any(fetches) {
+        names.push("curl");
     }
     names.extend(cluster.system.packages.iter().map(String::as_str));
     let mut listed = Vec::new();
