@@ -1,9 +1,11 @@
 //! Inventories: the examples load, and every mistake has its message at its place.
 
+mod bundles;
 mod examples;
 mod groups;
 mod kubespray;
 mod mistakes;
+mod reference;
 mod robust;
 mod schema;
 
@@ -68,13 +70,16 @@ fn complaints(text: &str) -> Vec<String> {
     }
 }
 
-/// Loads one of `inventories/`, as Kubernetes 1.33.4 where it does not say a version.
+/// Loads one of `inventories/`. The lab's bundle is one that says 1.33.4, whatever was built last.
 fn example(name: &str) -> Cluster {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("inventories")
         .join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let list = "apiVersion: baremetal.bundle/v1\nkubernetes: 1.33.4\nitems: []\n";
+    fs::write(directory.path().join("bundle.yaml"), list).unwrap();
     let options = LoadOptions {
-        kubernetes: Some("1.33.4".parse().unwrap()),
+        bundle: (name == "lab.yaml").then(|| directory.path().to_owned()),
         ..LoadOptions::default()
     };
     inventory::load_with(&path, &options).unwrap_or_else(|error| panic!("{error:#}"))

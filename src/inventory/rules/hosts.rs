@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::inventory::{Cluster, EndpointKind, Host, Role, Ssh, context::Context, forms};
+use crate::inventory::{Cluster, EndpointKind, Host, Role, Ssh, context::Context, forms, keys};
+
+use crate::phases::preflight::IDS;
 
 pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
     // A host that could not be read may have had any role.
@@ -16,6 +18,7 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
         schedulable(context, cluster);
     }
     priorities(context, cluster);
+    skipped_checks(context, cluster);
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for host in &cluster.hosts {
         let short = host.name.to_lowercase();
@@ -121,6 +124,37 @@ fn priorities(context: &mut Context<'_>, cluster: &Cluster) {
                 host.vrrp_priority
             );
             context.refuse_host(host, &["vrrp-priority"], message);
+        }
+    }
+}
+
+/// Skipping is by id; an id that no check has would skip nothing.
+fn skipped_checks(context: &mut Context<'_>, cluster: &Cluster) {
+    let unknown = |id: &str| {
+        let mut ids = IDS.iter().map(|(id, _)| *id);
+        if ids.any(|known| known == id) {
+            return None;
+        }
+        let near = keys::nearest(id, IDS.iter().map(|(id, _)| *id));
+        let advice = match near {
+            Some(near) => format!("write `{near}`"),
+            None => {
+                let all: Vec<&str> = IDS.iter().map(|(id, _)| *id).collect();
+                format!("known are {}", all.join(", "))
+            }
+        };
+        Some(format!("there is no check `{id}`; {advice}"))
+    };
+    for (index, id) in cluster.run.skip_checks.iter().enumerate() {
+        if let Some(message) = unknown(id) {
+            context.refuse(&["run", "skip-checks", &format!("[{index}]")], message);
+        }
+    }
+    for host in &cluster.hosts {
+        for (index, id) in host.skip_checks.iter().enumerate() {
+            if let Some(message) = unknown(id) {
+                context.refuse_host(host, &["skip-checks", &format!("[{index}]")], message);
+            }
         }
     }
 }
