@@ -26,7 +26,7 @@ pub const LABEL: &str = "baremetal.lab.image";
 
 /// What a freshly installed server has.
 const BASE: &str = "systemd systemd-sysv dbus openssh-server sudo iproute2 iputils-ping iputils-arping procps kmod \
-    curl ca-certificates openssl conntrack iptables nftables ethtool socat ebtables apt-utils gpgv util-linux netbase less";
+    curl ca-certificates openssl conntrack iptables nftables ethtool socat ebtables gpgv util-linux netbase less";
 
 /// What is installed from the repository inside the image when somebody asks for it.
 const POOL: &str = "haproxy keepalived containerd runc chrony open-iscsi nfs-common cryptsetup cryptsetup-bin dmsetup ipset ipvsadm \
