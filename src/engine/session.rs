@@ -21,6 +21,10 @@ use crate::{
 
 /// Connections set up through the same jump host at once; sshd refuses more than ten logins in progress.
 const THROUGH_JUMP: usize = 8;
+/// Logins begun at once: key exchange is work for this machine's processors, and too many at once would all be late.
+const LOGINS: usize = 32;
+/// A host that has not answered by then no longer counts among [`LOGINS`]: hosts that are off do not hold up the others.
+const ANSWERS: Duration = Duration::from_millis(500);
 /// A connection that is closed while it is set up (a busy sshd) is tried again for so long.
 const BUSY: Duration = Duration::from_secs(8);
 
@@ -115,18 +119,28 @@ impl Session {
     async fn connect_all(&self, hosts: &[Host]) {
         let mut jumps: HashMap<String, Arc<Semaphore>> = HashMap::new();
         let mut tasks = JoinSet::new();
+        let logins = Arc::new(Semaphore::new(LOGINS));
         for host in hosts {
             let jump = host.ssh.jump.as_ref().map(|jump| {
                 let fresh = || Arc::new(Semaphore::new(THROUGH_JUMP));
                 jumps.entry(jump.clone()).or_insert_with(fresh).clone()
             });
-            let (session, host) = (self.clone(), host.clone());
+            let (session, host, logins) = (self.clone(), host.clone(), logins.clone());
             tasks.spawn(async move {
                 let _turn = match &jump {
                     Some(jump) => jump.acquire().await.ok(),
                     None => None,
                 };
-                session.connect_one(&host).await;
+                let login = logins.acquire().await;
+                let connecting = session.connect_one(&host);
+                tokio::pin!(connecting);
+                if tokio::time::timeout(ANSWERS, &mut connecting)
+                    .await
+                    .is_err()
+                {
+                    drop(login);
+                    connecting.await;
+                }
             });
         }
         tasks.join_all().await;
