@@ -9,12 +9,16 @@ use baremetal::{
     artifacts::{self, Artifacts, From, Item, Kind},
     inventory::{self, Cluster},
     lab,
-    observe::{Facts, facts_script, parse_facts},
-    phases::{self, Context, PhaseId},
+    observe::{Facts, HostSeen, Observation, facts_script, parse_facts},
+    phases::{
+        self, Context, PhaseId,
+        preflight::{Finding, Level, check},
+    },
     remote::Script,
     report::Reporter,
     resources::{
-        Resource, apply_script, compare, parse_probe, probe_script, staged_path, verify_apply,
+        Package, Resource, apply_script, compare, parse_probe, probe_script, staged_path,
+        verify_apply,
     },
 };
 
@@ -416,6 +420,20 @@ async fn e2e_host_phases_come_about_and_stay() {
         println!("facts in {:?}", began.elapsed());
         parse_facts(&stdout).unwrap()
     };
+    let mut seen = Observation::default();
+    let facts = see();
+    seen.hosts.insert(
+        "cp1".into(),
+        HostSeen {
+            facts,
+            ..HostSeen::default()
+        },
+    );
+    let failures: Vec<Finding> = check(&cluster, &seen)
+        .into_iter()
+        .filter(|finding| finding.level == Level::Failure)
+        .collect();
+    assert_eq!(failures, vec![], "a lab host is fit");
     for phase in PHASES {
         assert!(
             bring(&cluster, &artifacts, &see(), phase) > 0,
@@ -456,5 +474,48 @@ async fn e2e_host_phases_come_about_and_stay() {
         1,
         "the plugin"
     );
+    // A reload is done once, and known to be done although the process is older than its file.
+    let lb = PhaseId::LoadBalancer;
+    assert!(bring(&cluster, &artifacts, &see(), lb) > 0);
+    assert_eq!(bring(&cluster, &artifacts, &see(), lb), 0);
+    let process = || {
+        feed(
+            &cluster,
+            "cp1",
+            "systemctl show -p MainPID --value haproxy",
+            b"",
+        )
+        .1
+    };
+    let before = process();
+    feed(&cluster, "cp1", "touch /etc/haproxy/haproxy.cfg", b"");
+    assert_eq!(bring(&cluster, &artifacts, &see(), lb), 1, "the reload");
+    assert_eq!(bring(&cluster, &artifacts, &see(), lb), 0);
+    assert_eq!(before, process(), "haproxy was restarted");
+    broken_package_manager(&cluster);
     lab::down(&cluster, &reporter).await.unwrap();
+}
+
+/// An installation that was cut off is finished, and one that is held by another program is reported.
+fn broken_package_manager(cluster: &Cluster) {
+    let resources = [Resource::Package(Package::new("ipset"))];
+    let changes = compare(&resources, &[]);
+    let script = apply_script("apply", &changes);
+    let cut = "cd /tmp && apt-get -qq download ipset libipset13 >/dev/null 2>&1; dpkg --unpack ./*.deb >/dev/null; touch /var/lib/dpkg/updates/0001; rm -f ./*.deb";
+    let (done, _, stderr) = feed(cluster, "cp1", cut, b"");
+    assert!(done, "{stderr}");
+    let (done, stdout, stderr) = run(cluster, "cp1", &script);
+    assert!(done, "{stderr}");
+    verify_apply(&changes, &stdout).unwrap();
+
+    let nothing = [Resource::Package(Package::new("no-such-package"))];
+    let (done, _, stderr) = run(
+        cluster,
+        "cp1",
+        &apply_script("apply", &compare(&nothing, &[])),
+    );
+    assert!(
+        !done && stderr.contains("failed: package no-such-package:"),
+        "{stderr}"
+    );
 }
