@@ -620,3 +620,27 @@ fn a_second_look_at_a_large_bundle_reads_no_file() {
         "{first:?}, then {second:?}"
     );
 }
+
+#[test]
+fn a_damaged_bundle_stops_a_run_before_any_host_is_touched() {
+    let scene = bundle();
+    fs::write(scene.path("b/bin/amd64/kubelet-1.33.4"), "broken").unwrap();
+    // Nobody listens there: a run that got as far as connecting would end with 4.
+    let hosts = "cluster: home\nartifacts: {bundle: b}\nhosts:\n  cp1: {address: 127.0.0.1, role: control-plane}\nssh: {port: 1}\n";
+    scene.write("inventory.yaml", hosts);
+    let ran = scene.run(&["up", "inventory.yaml", "-o", "json"]);
+    assert_eq!(ran.code, 5, "{ran:#?}");
+    let kubelet = "binary kubelet 1.33.4 (amd64): damaged, bin/amd64/kubelet-1.33.4 has 6 bytes, bundle.yaml says 205";
+    assert!(ran.err.contains(kubelet), "{}", ran.err);
+    assert!(
+        ran.err
+            .contains("image kube-apiserver v1.33.4: missing; kubeadm starts it"),
+        "{}",
+        ran.err
+    );
+    for event in ran.out.lines() {
+        let event: serde_json::Value = serde_json::from_str(event).unwrap();
+        assert_eq!(event["event"], "run-finished", "{event}");
+        assert_eq!((&event["code"], &event["mutating"]), (&json!(5), &json!(0)));
+    }
+}

@@ -11,7 +11,10 @@ use super::{
     Event, FailureReport, Render,
     text::{phase_title, printable},
 };
-use crate::phases::{PhaseId, preflight::Level};
+use crate::phases::{
+    PhaseId,
+    preflight::{Finding, Level},
+};
 
 /// The file is written anew at most this often while the run goes on, so that a killed run leaves its results behind.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -43,6 +46,20 @@ enum Outcome {
     Passed,
     Skipped(String),
     Failed(Box<FailureReport>),
+}
+
+impl Outcome {
+    /// A failed check is a failed case; one that warns has passed.
+    fn of(finding: &Finding) -> Self {
+        match finding.level {
+            Level::Failure => Self::Failed(Box::new(FailureReport {
+                message: format!("{}; needed: {}", finding.found, finding.needed),
+                hint: finding.fix.clone(),
+                ..FailureReport::default()
+            })),
+            Level::Warning => Self::Passed,
+        }
+    }
 }
 
 impl Junit {
@@ -105,6 +122,18 @@ impl Junit {
                 };
                 self.connect(host, 0, Outcome::Failed(Box::new(report)));
             }
+            Event::Findings { findings } => {
+                for (index, finding) in findings.iter().enumerate() {
+                    let at = (index, PhaseId::Preflight, &*finding.host, finding.id);
+                    self.case(at, 0, Outcome::of(finding));
+                }
+            }
+            step => self.step(step),
+        }
+    }
+
+    fn step(&mut self, event: &Event) {
+        match event {
             Event::StepStarted {
                 step,
                 phase,
@@ -139,20 +168,6 @@ impl Junit {
             } => {
                 let skipped = Outcome::Skipped(reason.clone());
                 self.case((*step, *phase, host, title), 0, skipped);
-            }
-            Event::Findings { findings } => {
-                for (index, finding) in findings.iter().enumerate() {
-                    let at = (index, PhaseId::Preflight, &*finding.host, finding.id);
-                    let outcome = match finding.level {
-                        Level::Failure => Outcome::Failed(Box::new(FailureReport {
-                            message: format!("{}; needed: {}", finding.found, finding.needed),
-                            hint: finding.fix.clone(),
-                            ..FailureReport::default()
-                        })),
-                        Level::Warning => Outcome::Passed,
-                    };
-                    self.case(at, 0, outcome);
-                }
             }
             _ => {}
         }

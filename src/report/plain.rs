@@ -37,6 +37,7 @@ impl<W: Write> Plain<W> {
     }
 
     /// With the command line that goes on where this run stops, for the end of a run that failed.
+    #[must_use]
     pub fn resume(mut self, command: impl Into<String>) -> Self {
         self.failures = Failures::new(command);
         self

@@ -60,6 +60,8 @@ pub struct Terminal {
     steps: usize,
     ended: usize,
     failures: Failures,
+    /// Whether the cursor must be taken to a new line at the end: indicatif leaves it after the last line.
+    newline: bool,
 }
 
 struct Running {
@@ -71,11 +73,14 @@ struct Running {
 impl Terminal {
     /// Draws on stderr.
     pub fn stderr(verbose: bool) -> Self {
-        Self::on(
-            Box::new(Term::buffered_stderr()),
-            Look::of_stderr(),
-            verbose,
-        )
+        Self {
+            newline: true,
+            ..Self::on(
+                Box::new(Term::buffered_stderr()),
+                Look::of_stderr(),
+                verbose,
+            )
+        }
     }
 
     /// Draws on any terminal; unlike indicatif's own target this one draws with `NO_COLOR` too.
@@ -91,10 +96,12 @@ impl Terminal {
             steps: 0,
             ended: 0,
             failures: Failures::default(),
+            newline: false,
         }
     }
 
     /// With the command line that goes on where this run stops, for the end of a run that failed.
+    #[must_use]
     pub fn resume(mut self, command: impl Into<String>) -> Self {
         self.failures = Failures::new(command);
         self
@@ -349,6 +356,9 @@ impl Render for Terminal {
 
     fn finish(&mut self) -> io::Result<()> {
         self.stop();
+        if self.newline {
+            return Term::stderr().write_str("\n");
+        }
         Ok(())
     }
 }
