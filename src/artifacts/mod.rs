@@ -15,7 +15,7 @@ pub mod upstream;
 pub mod verify;
 
 pub use check::{Problem, Wrong, check};
-pub use need::{Need, image_name, kubernetes, required, same_version};
+pub use need::{Need, image_name, kubernetes, required, same_version, used};
 pub use sums::{Sums, cache_directory, hex, sha256_of_file};
 
 use std::{
@@ -133,12 +133,13 @@ impl Artifacts {
 /// it was found before anything changed. Sums of local files are remembered, so that a second call reads no file again.
 pub fn resolve(cluster: &Cluster) -> Result<Artifacts> {
     match &cluster.artifacts {
-        ArtifactSource::Bundle(path) => resolve_bundle(
-            path,
-            &cluster.version,
-            &required(cluster),
-            cache_directory().as_deref(),
-        ),
+        ArtifactSource::Bundle(path) => {
+            let needs = required(cluster);
+            let cache = cache_directory();
+            let mut artifacts = resolve_bundle(path, &cluster.version, &needs, cache.as_deref())?;
+            artifacts.items.retain(|item| used(item, &needs, cluster));
+            Ok(artifacts)
+        }
         ArtifactSource::Upstream => resolve_upstream(cluster, None, cache_directory().as_deref()),
         ArtifactSource::Mirror(prefix) => {
             resolve_upstream(cluster, Some(prefix), cache_directory().as_deref())
@@ -264,6 +265,17 @@ fn fits(item: &Item, needs: &[Need]) -> bool {
 /// The Kubernetes version of a bundle, without checking its items.
 pub fn bundle_version(path: &Path) -> Result<Version> {
     Ok(packed::list(path)?.kubernetes)
+}
+
+/// Names and versions of what a bundle holds; nothing where it cannot be read, which [`resolve`] reports.
+pub fn bundle_components(path: &Path) -> Vec<(String, String)> {
+    packed::list(path).map_or_else(
+        |_| Vec::new(),
+        |bundle| {
+            let items = bundle.items.into_iter();
+            items.map(|item| (item.name, item.version)).collect()
+        },
+    )
 }
 
 /// Writes a file, readable by all, so that readers see the old content or the new one, never a part.

@@ -53,6 +53,38 @@ pub fn required(cluster: &Cluster) -> Vec<Need> {
     needs
 }
 
+/// Whether a cluster uses an item of a bundle that holds more: what it does not use is not sent to hosts.
+///
+/// Images that belong to no component we know are the user's own and stay.
+pub fn used(item: &Item, needs: &[Need], cluster: &Cluster) -> bool {
+    match item.kind {
+        Kind::Chart | Kind::Manifest => needs.iter().any(|need| need.met_by(item)),
+        Kind::Image => {
+            let calico = matches!(cluster.network.plugin, PodNetwork::Calico { .. });
+            let cilium = matches!(cluster.network.plugin, PodNetwork::Cilium { .. });
+            let flannel = matches!(cluster.network.plugin, PodNetwork::Flannel(_));
+            let longhorn = cluster.longhorn.is_some();
+            let components = [
+                (flannel, &["/flannel/", "/flannel-io/"][..]),
+                (calico, &["/calico/", "/tigera/"]),
+                (cilium, &["/cilium/"]),
+                (cluster.metallb.is_some(), &["/metallb/", "/frrouting/"]),
+                (longhorn, &["/longhornio/", "/sig-storage/csi-"]),
+                (cluster.harbor.is_some(), &["/goharbor/"]),
+            ];
+            !components.iter().any(|(on, repositories)| {
+                !on && !item.images.is_empty()
+                    && item.images.iter().all(|image| {
+                        repositories
+                            .iter()
+                            .any(|repository| image.contains(repository))
+                    })
+            })
+        }
+        Kind::Binary | Kind::Archive => true,
+    }
+}
+
 /// What any cluster of a Kubernetes release needs on its hosts.
 pub fn kubernetes(version: &Version) -> Vec<Need> {
     let why = format!("Kubernetes {version} needs it");

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Host, SecretSource,
     diagnostic::{Mistake, Position},
+    forms::ComponentVersion,
     schema::{Secret, SecretPlace},
     yaml::{Node, Yaml},
 };
@@ -19,6 +20,8 @@ pub struct Context<'a> {
     pub directory: PathBuf,
     pub mistakes: Vec<Mistake>,
     pub warnings: Vec<String>,
+    /// What the bundle holds, as (name, version): the version of a component that the inventory does not name.
+    pub bundle: Vec<(String, String)>,
 }
 
 impl<'a> Context<'a> {
@@ -28,6 +31,28 @@ impl<'a> Context<'a> {
             directory: file.parent().unwrap_or(Path::new("")).to_owned(),
             mistakes,
             warnings: Vec::new(),
+            bundle: Vec::new(),
+        }
+    }
+
+    /// The version of a component: the one written, else the bundle's, else the default.
+    pub fn component(
+        &self,
+        written: Option<ComponentVersion>,
+        name: &str,
+        default: &str,
+    ) -> String {
+        if let Some(version) = written {
+            return version.0;
+        }
+        let mut held = self
+            .bundle
+            .iter()
+            .filter(|(held, _)| held == name)
+            .map(|(_, version)| version);
+        match held.clone().find(|version| *version == default) {
+            Some(version) => version.clone(),
+            None => held.next().map_or(default, String::as_str).to_owned(),
         }
     }
 

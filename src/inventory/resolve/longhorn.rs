@@ -25,9 +25,7 @@ pub fn longhorn(
         .unwrap_or(u8::MAX)
         .clamp(1, 3);
     Some(Longhorn {
-        version: full
-            .version
-            .map_or_else(|| versions::LONGHORN.to_owned(), |version| version.0),
+        version: context.component(full.version, "longhorn", versions::LONGHORN),
         replicas: full.replicas.unwrap_or(fitting),
         data_path: full
             .data_path
@@ -191,9 +189,7 @@ pub fn harbor(context: &mut Context<'_>, harbor: schema::Harbor) -> Harbor {
         .ok()
         .map(|address| address.to_string());
     Harbor {
-        version: harbor
-            .version
-            .map_or_else(|| versions::HARBOR.to_owned(), |version| version.0),
+        version: context.component(harbor.version, "harbor", versions::HARBOR),
         host: match port {
             Some(port) => format!("{host}:{port}"),
             None => host,

@@ -49,9 +49,7 @@ pub fn metallb(context: &mut Context<'_>, entry: MetalLbEntry, hosts: &[Host]) -
         .filter_map(|(name, peer)| self::peer(context, name, peer))
         .collect();
     MetalLb {
-        version: full
-            .version
-            .map_or_else(|| versions::METALLB.to_owned(), |version| version.0),
+        version: context.component(full.version, "metallb", versions::METALLB),
         bgp_mode: bgp_mode.to_owned(),
         pools,
         peers,

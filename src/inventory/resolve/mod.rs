@@ -26,6 +26,9 @@ pub fn cluster(
 ) -> Cluster {
     let lab = document.lab.is_some();
     let artifacts = platform::artifacts(context, document.artifacts, options);
+    if let super::ArtifactSource::Bundle(path) = &artifacts {
+        context.bundle = crate::artifacts::bundle_components(path);
+    }
     let version = version::version(context, document.kubernetes, &artifacts, options);
     let ssh = hosts::ssh(context, &["ssh"], document.ssh.unwrap_or_default());
     let mut machines = hosts::hosts(context, value, &ssh, lab);

@@ -65,7 +65,7 @@ fn plugin(context: &mut Context<'_>, entry: PluginEntry) -> PodNetwork {
     let full = match entry {
         PluginEntry::Name(PluginName::None) => return PodNetwork::None,
         PluginEntry::Name(PluginName::Flannel) => {
-            return PodNetwork::Flannel(flannel(schema::Flannel::default()));
+            return PodNetwork::Flannel(flannel(context, schema::Flannel::default()));
         }
         PluginEntry::Name(PluginName::Calico) => schema::Plugin {
             calico: Some(ChartSettings::default()),
@@ -77,20 +77,18 @@ fn plugin(context: &mut Context<'_>, entry: PluginEntry) -> PodNetwork {
         },
         PluginEntry::Full(full) => *full,
     };
-    let chart = |chart: ChartSettings, version: &str| {
-        let version = chart
-            .version
-            .map_or_else(|| version.to_owned(), |version| version.0);
+    let chart = |context: &Context<'_>, chart: ChartSettings, name: &str, version: &str| {
+        let version = context.component(chart.version, name, version);
         (version, Value::Object(chart.values))
     };
     match (full.flannel, full.calico, full.cilium, full.manifests) {
-        (Some(settings), None, None, None) => PodNetwork::Flannel(flannel(settings)),
+        (Some(settings), None, None, None) => PodNetwork::Flannel(flannel(context, settings)),
         (None, Some(settings), None, None) => {
-            let (version, values) = chart(settings, versions::CALICO);
+            let (version, values) = chart(context, settings, "calico", versions::CALICO);
             PodNetwork::Calico { version, values }
         }
         (None, None, Some(settings), None) => {
-            let (version, values) = chart(settings, versions::CILIUM);
+            let (version, values) = chart(context, settings, "cilium", versions::CILIUM);
             PodNetwork::Cilium { version, values }
         }
         (None, None, None, Some(files)) => {
@@ -113,18 +111,19 @@ fn plugin(context: &mut Context<'_>, entry: PluginEntry) -> PodNetwork {
     }
 }
 
-fn flannel(flannel: schema::Flannel) -> Flannel {
-    let version = |version: Option<crate::inventory::forms::ComponentVersion>, default: &str| {
-        version.map_or_else(|| default.to_owned(), |version| version.0)
-    };
+fn flannel(context: &Context<'_>, flannel: schema::Flannel) -> Flannel {
     let backend = match flannel.backend {
         Some(FlannelBackend::HostGw) => "host-gw",
         Some(FlannelBackend::Wireguard) => "wireguard",
         Some(FlannelBackend::Vxlan) | None => "vxlan",
     };
     Flannel {
-        version: version(flannel.version, versions::FLANNEL),
-        cni_plugin_version: version(flannel.cni_plugin_version, versions::FLANNEL_CNI_PLUGIN),
+        version: context.component(flannel.version, "flannel", versions::FLANNEL),
+        cni_plugin_version: context.component(
+            flannel.cni_plugin_version,
+            "flannel-cni-plugin",
+            versions::FLANNEL_CNI_PLUGIN,
+        ),
         backend: backend.to_owned(),
         vxlan_port: flannel.vxlan_port.unwrap_or(8472),
         mtu: flannel.mtu,
