@@ -26,11 +26,11 @@ pub const LABEL: &str = "baremetal.lab.image";
 
 /// What a freshly installed server has.
 const BASE: &str = "systemd systemd-sysv dbus openssh-server sudo iproute2 iputils-ping iputils-arping procps kmod \
-    curl ca-certificates openssl conntrack iptables nftables ethtool socat ebtables gpgv util-linux netbase less";
+    curl ca-certificates openssl conntrack iptables nftables ethtool socat ebtables gpgv util-linux netbase less perl python3";
 
 /// What is installed from the repository inside the image when somebody asks for it.
 const POOL: &str = "haproxy keepalived containerd runc chrony open-iscsi nfs-common cryptsetup cryptsetup-bin dmsetup ipset ipvsadm \
-    conntrack socat ebtables ethtool nftables iptables jq python3 python3-apt rsync tar gzip xz-utils zstd multipath-tools lvm2 parted \
+    jq python3-apt rsync tar gzip xz-utils zstd multipath-tools lvm2 parted \
     xfsprogs apparmor logrotate psmisc lsof tcpdump netcat-openbsd bash-completion gnupg cron rsyslog bind9-dnsutils iperf3 strace";
 
 /// The same for packages that exclude one of the others.
