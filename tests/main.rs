@@ -5,6 +5,7 @@
 )]
 
 mod bundle;
+mod addons;
 mod control_plane;
 mod host_phases;
 mod inventory;
