@@ -73,7 +73,12 @@ fn given(step: &ActionStep) -> String {
     let calls: Vec<_> = script
         .body
         .lines()
-        .filter(|line| ["apply_manifest ", "apply_release ", "wait_"].iter().any(|call| line.starts_with(call)) && !line.contains('('))
+        .filter(|line| {
+            ["apply_manifest ", "apply_release ", "wait_"]
+                .iter()
+                .any(|call| line.starts_with(call))
+                && !line.contains('(')
+        })
         .collect();
     let mut text = format!("{}\n{}\n", step.action.title, calls.join("\n"));
     for attachment in &script.attachments {
@@ -122,7 +127,11 @@ fn every_manifest_is_yaml_with_kind_and_name() {
                     let value = Value::deserialize(document).unwrap();
                     if !value.is_null() {
                         assert!(value["kind"].is_string(), "{}: {value}", attachment.name);
-                        assert!(value["metadata"]["name"].is_string(), "{}: {value}", attachment.name);
+                        assert!(
+                            value["metadata"]["name"].is_string(),
+                            "{}: {value}",
+                            attachment.name
+                        );
                     }
                 }
             }
@@ -133,7 +142,10 @@ fn every_manifest_is_yaml_with_kind_and_name() {
 #[test]
 fn secrets_of_services_are_the_users_own_and_known_beforehand() {
     let cluster = cluster(SERVICES);
-    let known: Vec<_> = user_secrets(&cluster).into_iter().map(|secret| secret.name).collect();
+    let known: Vec<_> = user_secrets(&cluster)
+        .into_iter()
+        .map(|secret| secret.name)
+        .collect();
     assert_eq!(
         known,
         [
@@ -146,7 +158,11 @@ fn secrets_of_services_are_the_users_own_and_known_beforehand() {
     for step in steps(&cluster, &untouched(&cluster)) {
         let script = &step.action.script;
         assert!(!script.body.contains("@@"), "{}", step.action.id);
-        for attachment in script.attachments.iter().filter(|attachment| attachment.secrets) {
+        for attachment in script
+            .attachments
+            .iter()
+            .filter(|attachment| attachment.secrets)
+        {
             let text = String::from_utf8_lossy(&attachment.content).into_owned();
             let name = text.trim_matches('@').to_owned();
             assert!(known.contains(&name), "{name}");
@@ -182,7 +198,10 @@ fn what_is_live_as_wanted_is_left_alone_and_what_is_not_is_brought_back() {
             })
             .collect()
     };
-    assert_eq!(ids(&steps(&cluster, &with_addons(&cluster, live(None)))), [""; 0]);
+    assert_eq!(
+        ids(&steps(&cluster, &with_addons(&cluster, live(None)))),
+        [""; 0]
+    );
     for id in &all {
         let name = id.trim_start_matches("apply-");
         let left = steps(&cluster, &with_addons(&cluster, live(Some(name))));
@@ -197,7 +216,11 @@ fn answer(cluster: &Cluster) -> String {
     let script = api_script(cluster, &artifacts()).unwrap();
     let values = |name: &str| {
         let wanted = format!("{name}.values");
-        let attachment = script.attachments.iter().find(|attachment| attachment.name == wanted).unwrap();
+        let attachment = script
+            .attachments
+            .iter()
+            .find(|attachment| attachment.name == wanted)
+            .unwrap();
         let value: Value = serde_yaml::from_slice(&attachment.content).unwrap();
         value.to_string()
     };
@@ -205,20 +228,38 @@ fn answer(cluster: &Cluster) -> String {
     let mut releases = Vec::new();
     for step in steps(cluster, &untouched(cluster)) {
         let name = step.action.id.trim_start_matches("apply-").to_owned();
-        if step.action.script.attachments.iter().any(|attachment| attachment.name == format!("{name}.values")) {
-            let item = artifacts().items.into_iter().find(|item| item.name == name && item.version.starts_with(|c: char| c.is_ascii_digit())).unwrap();
+        if step
+            .action
+            .script
+            .attachments
+            .iter()
+            .any(|attachment| attachment.name == format!("{name}.values"))
+        {
+            let item = artifacts()
+                .items
+                .into_iter()
+                .find(|item| {
+                    item.name == name && item.version.starts_with(|c: char| c.is_ascii_digit())
+                })
+                .unwrap();
             let namespace = match name.as_str() {
                 "metallb" => "metallb-system",
                 "longhorn" => "longhorn-system",
                 other => other,
             };
             releases.push(json!({"name": name, "namespace": namespace, "status": "deployed", "chart": format!("{name}-{}", item.version)}));
-            text.push_str(&format!("%% addon-{name} 0\n{}\n\n%% addon-{name}.err 0\n\n", values(&name)));
+            text.push_str(&format!(
+                "%% addon-{name} 0\n{}\n\n%% addon-{name}.err 0\n\n",
+                values(&name)
+            ));
         } else {
             text.push_str(&format!("%% addon-{name} 0\n\n%% addon-{name}.err 0\n\n"));
         }
     }
-    text.push_str(&format!("%% helm 0\n{}\n\n%% helm.err 0\n\n", Value::Array(releases)));
+    text.push_str(&format!(
+        "%% helm 0\n{}\n\n%% helm.err 0\n\n",
+        Value::Array(releases)
+    ));
     text
 }
 
@@ -227,20 +268,41 @@ fn answers_of_a_cluster_as_wanted_leave_nothing_to_do() {
     let cluster = cluster(SERVICES);
     let text = answer(&cluster);
     let api = parse_api(&cluster, &artifacts(), "cp1", &text).unwrap();
-    let seen = Observation { api: Some(api), ..untouched(&cluster) };
+    let seen = Observation {
+        api: Some(api),
+        ..untouched(&cluster)
+    };
     assert_eq!(ids(&steps(&cluster, &seen)), [""; 0]);
     let changes = [
-        ("\"status\":\"deployed\"", "\"status\":\"pending-install\"", "apply-longhorn"),
+        (
+            "\"status\":\"deployed\"",
+            "\"status\":\"pending-install\"",
+            "apply-longhorn",
+        ),
         ("longhorn-1.12.1", "longhorn-1.11.0", "apply-longhorn"),
-        ("\"storageOverProvisioningPercentage\":\"150\"", "\"storageOverProvisioningPercentage\":\"100\"", "apply-longhorn"),
+        (
+            "\"storageOverProvisioningPercentage\":\"150\"",
+            "\"storageOverProvisioningPercentage\":\"100\"",
+            "apply-longhorn",
+        ),
         ("%% addon-flannel 0", "%% addon-flannel 1", "apply-flannel"),
-        ("%% addon-metallb-objects 0", "%% addon-metallb-objects 2", "apply-metallb-objects"),
+        (
+            "%% addon-metallb-objects 0",
+            "%% addon-metallb-objects 2",
+            "apply-metallb-objects",
+        ),
     ];
     for (from, to, id) in changes {
         assert!(text.contains(from), "{from} in {text}");
         let api = parse_api(&cluster, &artifacts(), "cp1", &text.replace(from, to)).unwrap();
-        let seen = Observation { api: Some(api), ..untouched(&cluster) };
-        assert!(ids(&steps(&cluster, &seen)).contains(&id.to_owned()), "{from} → {to}");
+        let seen = Observation {
+            api: Some(api),
+            ..untouched(&cluster)
+        };
+        assert!(
+            ids(&steps(&cluster, &seen)).contains(&id.to_owned()),
+            "{from} → {to}"
+        );
     }
 }
 
@@ -252,8 +314,16 @@ fn one_script_asks_the_whole_cluster_and_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("script");
     fs::write(&path, &script.body).unwrap();
-    let checked = Command::new("shellcheck").args(["-s", "sh"]).arg(&path).output().expect("shellcheck is needed");
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    let checked = Command::new("shellcheck")
+        .args(["-s", "sh"])
+        .arg(&path)
+        .output()
+        .expect("shellcheck is needed");
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&checked.stdout)
+    );
     for word in [" apply ", " delete ", " patch ", " upgrade "] {
         assert!(!script.body.contains(word), "{word}");
     }
@@ -263,20 +333,38 @@ fn one_script_asks_the_whole_cluster_and_changes_nothing() {
 fn a_cluster_of_control_planes_announces_its_addresses() {
     let cluster = cluster(EDGE);
     let steps = steps(&cluster, &untouched(&cluster));
-    let metallb = steps.iter().find(|step| step.action.id == "apply-metallb").unwrap();
+    let metallb = steps
+        .iter()
+        .find(|step| step.action.id == "apply-metallb")
+        .unwrap();
     let text = given(metallb);
     assert!(text.contains("--ignore-exclude-lb"), "{text}");
     // kubectl itself makes the overlay out of a manifest of MetalLB's shape.
     let directory = tempfile::tempdir().unwrap();
-    let attachment = metallb.action.script.attachments.iter().find(|attachment| attachment.name == "metallb.kustomization").unwrap();
-    fs::write(directory.path().join("kustomization.yaml"), &attachment.content).unwrap();
+    let attachment = metallb
+        .action
+        .script
+        .attachments
+        .iter()
+        .find(|attachment| attachment.name == "metallb.kustomization")
+        .unwrap();
+    fs::write(
+        directory.path().join("kustomization.yaml"),
+        &attachment.content,
+    )
+    .unwrap();
     fs::copy(
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin/charts/metallb.yaml"),
         directory.path().join("0.yaml"),
     )
     .unwrap();
-    if let Ok(output) = Command::new("kubectl").arg("kustomize").arg(directory.path()).output() {
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    if let Ok(output) = Command::new("kubectl")
+        .arg("kustomize")
+        .arg(directory.path())
+        .output()
+    {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{text}");
         assert!(text.contains("- --ignore-exclude-lb"), "{text}");
     }
@@ -290,36 +378,99 @@ fn all_three_sources_of_add_ons_reach_the_host() {
         fs::create_dir_all(at(sub)).unwrap();
     }
     fs::write(at("base/kustomization.yaml"), "resources: [map.yaml]\n").unwrap();
-    fs::write(at("base/map.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n").unwrap();
-    fs::write(at("overlay/kustomization.yaml"), "namePrefix: x-\nresources: [../base]\n").unwrap();
-    fs::write(at("chart/Chart.yaml"), "apiVersion: v2\nname: mine\nversion: 0.3.0\n").unwrap();
-    fs::write(at("chart/templates/map.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n").unwrap();
-    fs::write(at("plain.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\n").unwrap();
+    fs::write(
+        at("base/map.yaml"),
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n",
+    )
+    .unwrap();
+    fs::write(
+        at("overlay/kustomization.yaml"),
+        "namePrefix: x-\nresources: [../base]\n",
+    )
+    .unwrap();
+    fs::write(
+        at("chart/Chart.yaml"),
+        "apiVersion: v2\nname: mine\nversion: 0.3.0\n",
+    )
+    .unwrap();
+    fs::write(
+        at("chart/templates/map.yaml"),
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n",
+    )
+    .unwrap();
+    fs::write(
+        at("plain.yaml"),
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\n",
+    )
+    .unwrap();
     let text = format!(
         "{STACKED}addons:\n  over: {{kustomize: ./overlay, namespace: over}}\n  mine: {{chart: ./chart, values: {{a: 1}}}}\n  plain: {{manifests: ./plain.yaml}}\n"
     );
     fs::write(at("inventory.yaml"), text).unwrap();
-    let cluster = baremetal::inventory::load(&at("inventory.yaml")).unwrap_or_else(|error| panic!("{error:#}"));
-    let steps = actions(PhaseId::AddOns, &cluster, &artifacts(), &untouched(&cluster)).unwrap();
+    let cluster = baremetal::inventory::load(&at("inventory.yaml"))
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    let steps = actions(
+        PhaseId::AddOns,
+        &cluster,
+        &artifacts(),
+        &untouched(&cluster),
+    )
+    .unwrap();
     assert_eq!(ids(&steps), ["apply-over", "apply-mine", "apply-plain"]);
     // Each waits for the one before it.
     assert_eq!(steps[2].needs, [1]);
     let attachment = |step: &ActionStep, name: &str| {
-        let found = step.action.script.attachments.iter().find(|attachment| attachment.name == name);
-        found.unwrap_or_else(|| panic!("no {name} in {}", given(step))).content.clone()
+        let found = step
+            .action
+            .script
+            .attachments
+            .iter()
+            .find(|attachment| attachment.name == name);
+        found
+            .unwrap_or_else(|| panic!("no {name} in {}", given(step)))
+            .content
+            .clone()
     };
     let mut archive = tar::Archive::new(std::io::Cursor::new(attachment(&steps[0], "over.tar")));
-    let names: Vec<_> = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
-    assert_eq!(names, ["base/kustomization.yaml", "base/map.yaml", "overlay/kustomization.yaml"]);
-    assert!(steps[0].action.script.body.contains("apply_manifest over kustomize ./overlay"));
-    assert!(steps[1].action.detail[0].contains("0.3.0"), "{:?}", steps[1].action.detail);
+    let names: Vec<_> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "base/kustomization.yaml",
+            "base/map.yaml",
+            "overlay/kustomization.yaml"
+        ]
+    );
+    assert!(
+        steps[0]
+            .action
+            .script
+            .body
+            .contains("apply_manifest over kustomize ./overlay")
+    );
+    assert!(
+        steps[1].action.detail[0].contains("0.3.0"),
+        "{:?}",
+        steps[1].action.detail
+    );
     assert!(!attachment(&steps[1], "mine.tgz").is_empty());
-    assert!(String::from_utf8(attachment(&steps[2], "plain.yaml")).unwrap().contains("name: plain"));
+    assert!(
+        String::from_utf8(attachment(&steps[2], "plain.yaml"))
+            .unwrap()
+            .contains("name: plain")
+    );
 }
 
 fn node_commands(cluster: &Cluster, nodes: Vec<NodeSeen>) -> Vec<String> {
     let seen = Observation {
-        api: Some(ApiSeen { nodes, ..ApiSeen::default() }),
+        api: Some(ApiSeen {
+            nodes,
+            ..ApiSeen::default()
+        }),
         ..untouched(cluster)
     };
     let steps = actions(PhaseId::NodeMetadata, cluster, &artifacts(), &seen).unwrap();
@@ -342,7 +493,11 @@ fn play(nodes: &mut [NodeSeen], calls: &[String]) {
         match words[0].as_str() {
             "node" => current = nodes.iter().position(|node| node.name == words[1]).unwrap(),
             "label" | "annotate" => {
-                let map = if words[0] == "label" { &mut nodes[current].labels } else { &mut nodes[current].annotations };
+                let map = if words[0] == "label" {
+                    &mut nodes[current].labels
+                } else {
+                    &mut nodes[current].annotations
+                };
                 for word in &words[1..] {
                     match word.split_once('=') {
                         Some((key, value)) => map.insert(key.to_owned(), value.to_owned()),
@@ -375,13 +530,21 @@ fn fresh(cluster: &Cluster) -> Vec<NodeSeen> {
             name: host.name.clone(),
             ..NodeSeen::default()
         };
-        node.labels.insert("kubernetes.io/hostname".to_owned(), host.name.clone());
+        node.labels
+            .insert("kubernetes.io/hostname".to_owned(), host.name.clone());
         if host.is_control_plane() {
-            for label in ["node-role.kubernetes.io/control-plane", "node.kubernetes.io/exclude-from-external-load-balancers"] {
+            for label in [
+                "node-role.kubernetes.io/control-plane",
+                "node.kubernetes.io/exclude-from-external-load-balancers",
+            ] {
                 node.labels.insert(label.to_owned(), String::new());
             }
             if !host.schedulable {
-                node.taints.push(("node-role.kubernetes.io/control-plane".to_owned(), String::new(), "NoSchedule".to_owned()));
+                node.taints.push((
+                    "node-role.kubernetes.io/control-plane".to_owned(),
+                    String::new(),
+                    "NoSchedule".to_owned(),
+                ));
             }
         }
         node
@@ -394,25 +557,49 @@ fn node_metadata_converges_keeps_what_others_set_and_takes_back_its_own() {
     for text in [SERVICES, STACKED, EDGE] {
         let cluster = cluster(text);
         let mut nodes = fresh(&cluster);
-        nodes[0].labels.insert("others".to_owned(), "own".to_owned());
+        nodes[0]
+            .labels
+            .insert("others".to_owned(), "own".to_owned());
         let calls = node_commands(&cluster, nodes.clone());
         assert!(!calls.is_empty());
         play(&mut nodes, &calls);
         assert_eq!(node_commands(&cluster, nodes.clone()), [""; 0], "{text}");
         assert_eq!(nodes[0].labels["others"], "own");
-        let excluded = nodes[0].labels.contains_key("node.kubernetes.io/exclude-from-external-load-balancers");
+        let excluded = nodes[0]
+            .labels
+            .contains_key("node.kubernetes.io/exclude-from-external-load-balancers");
         assert_eq!(excluded, !cluster.control_planes_only());
     }
     let before = cluster(SERVICES);
     let mut nodes = fresh(&before);
     let calls = node_commands(&before, nodes.clone());
     play(&mut nodes, &calls);
-    assert_eq!(nodes[3].labels["node.longhorn.io/create-default-disk"], "config");
-    assert!(nodes[3].annotations["node.longhorn.io/default-disks-config"].contains("\"storageReserved\":1073741824"));
-    let after = cluster(&SERVICES.replace("labels: {rack: a}, ", "").replace("taints: ['storage=only:NoSchedule'], ", ""));
+    assert_eq!(
+        nodes[3].labels["node.longhorn.io/create-default-disk"],
+        "config"
+    );
+    assert!(
+        nodes[3].annotations["node.longhorn.io/default-disks-config"]
+            .contains("\"storageReserved\":1073741824")
+    );
+    let after = cluster(
+        &SERVICES
+            .replace("labels: {rack: a}, ", "")
+            .replace("taints: ['storage=only:NoSchedule'], ", ""),
+    );
     let calls = node_commands(&after, nodes.clone());
-    assert!(calls.iter().any(|call| call.starts_with("label") && call.contains("rack-")), "{calls:?}");
-    assert!(calls.iter().any(|call| call.starts_with("taint") && call.contains("storage:NoSchedule-")), "{calls:?}");
+    assert!(
+        calls
+            .iter()
+            .any(|call| call.starts_with("label") && call.contains("rack-")),
+        "{calls:?}"
+    );
+    assert!(
+        calls
+            .iter()
+            .any(|call| call.starts_with("taint") && call.contains("storage:NoSchedule-")),
+        "{calls:?}"
+    );
     play(&mut nodes, &calls);
     assert_eq!(node_commands(&after, nodes.clone()), [""; 0]);
 }
@@ -448,5 +635,8 @@ fn kube_proxy_is_changed_only_where_its_live_configuration_differs() {
     assert_eq!(step.action.detail, ["ipvs.strictARP: false → true"]);
     let patch: Value = serde_json::from_slice(&step.action.script.attachments[0].content).unwrap();
     let text = patch["data"]["config.conf"].as_str().unwrap();
-    assert!(text.contains("strictARP: true") && text.contains("bindAddress: 0.0.0.0"), "{text}");
+    assert!(
+        text.contains("strictARP: true") && text.contains("bindAddress: 0.0.0.0"),
+        "{text}"
+    );
 }

@@ -4,8 +4,8 @@
     reason = "a test that cannot be set up has failed"
 )]
 
-mod bundle;
 mod addons;
+mod bundle;
 mod control_plane;
 mod host_phases;
 mod inventory;

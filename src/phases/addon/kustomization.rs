@@ -42,7 +42,6 @@ pub(super) fn pack(directory: &Path) -> Result<(Vec<u8>, String)> {
     collect(&directory, &mut directories)?;
     let root = directories
         .iter()
-        .skip(1)
         .fold(directory.clone(), |root, other| common(&root, other));
     let mut archive = tar::Builder::new(Vec::new());
     for part in &directories {
