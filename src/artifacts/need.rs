@@ -18,6 +18,8 @@ pub struct Need {
     pub name: String,
     /// The only version that fits; any when `None`. A leading `v` does not count.
     pub version: Option<String>,
+    /// Whether another version will do, because what the source has is used then.
+    pub any_version: bool,
     /// For messages: `MetalLB is installed from it`.
     pub why: String,
     /// Whether the cluster may have it from elsewhere (a registry of the user's, the internet).
@@ -136,10 +138,16 @@ fn pod_network(plugin: &PodNetwork) -> Vec<Need> {
     match plugin {
         PodNetwork::Flannel(flannel) => {
             let why = "the pod network runs it";
-            vec![
+            // The built-in manifest names the images that a bundle has.
+            [
                 image("flannel", &flannel.version, why),
                 image("flannel-cni-plugin", &flannel.cni_plugin_version, why),
             ]
+            .map(|need| Need {
+                any_version: true,
+                ..need
+            })
+            .into()
         }
         PodNetwork::Calico { version, .. } => vec![chart("calico", Some(version))],
         PodNetwork::Cilium { version, .. } => vec![chart("cilium", Some(version))],
@@ -229,6 +237,7 @@ fn need(kinds: &[Kind], name: &str, version: Option<String>, why: &str) -> Need 
         kinds: kinds.to_vec(),
         name: name.to_owned(),
         version,
+        any_version: false,
         why: why.to_owned(),
         optional: false,
     }
@@ -260,7 +269,7 @@ impl Need {
         let fits = |version: &str| {
             self.version
                 .as_deref()
-                .is_none_or(|wanted| same_version(wanted, version))
+                .is_none_or(|wanted| self.any_version || same_version(wanted, version))
         };
         if !self.kinds.contains(&item.kind) {
             return false;

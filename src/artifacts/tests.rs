@@ -75,6 +75,7 @@ fn a_whole_bundle_resolves() {
         kinds: vec![Kind::Image],
         name: "etcd".to_owned(),
         version: None,
+        any_version: false,
         why: "kubeadm starts it".to_owned(),
         optional: true,
     });
@@ -227,5 +228,33 @@ fn versions_and_image_names_are_compared_as_users_mean_them() {
     assert_eq!(
         image_name("r.io/etcd:3.5.21-0@sha256:0123"),
         ("etcd", "3.5.21-0")
+    );
+}
+
+#[test]
+fn an_image_of_another_version_will_do_where_the_need_says_so() {
+    let image = |tag: &str| Item {
+        name: "flannel".to_owned(),
+        kind: Kind::Image,
+        version: tag.to_owned(),
+        arch: None,
+        sha256: String::new(),
+        size: None,
+        images: vec![format!("ghcr.io/flannel-io/flannel:{tag}")],
+        from: From::Local(PathBuf::new()),
+    };
+    let need = |any_version| Need {
+        kinds: vec![Kind::Image],
+        name: "flannel".to_owned(),
+        version: Some("v0.28.9".to_owned()),
+        any_version,
+        why: "the pod network runs it".to_owned(),
+        optional: false,
+    };
+    assert!(need(true).unmet(&[image("v0.28.1")]).is_none());
+    assert!(need(true).unmet(&[]).is_some());
+    assert_eq!(
+        need(false).unmet(&[image("v0.28.1")]).unwrap().to_string(),
+        "image flannel v0.28.9: missing, there is only v0.28.1; the pod network runs it"
     );
 }
