@@ -13,7 +13,7 @@ use serde::Serialize;
 /// the secret of that name captured earlier in the run.
 ///
 /// Lines on stdout that begin with `::` speak to the engine: `::secret NAME VALUE` stores a secret (never logged),
-/// `::say TEXT` shows progress. Every other line is output.
+/// `::say TEXT` shows progress, `::run COMMAND` names the command that begins. Every other line is output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Script {
     /// Short name for logs and errors: `kubeadm-init`.
@@ -126,4 +126,6 @@ pub struct Output {
     /// Without the `::` lines.
     pub stdout: String,
     pub stderr: String,
+    /// The last command that the script named with `::run`.
+    pub command: Option<String>,
 }

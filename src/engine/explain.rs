@@ -140,10 +140,7 @@ impl Session {
         let skip = lines.len().saturating_sub(LINES);
         FailureReport {
             message: secrets.redact(&fault.message(&title)),
-            command: match &step.work {
-                Work::Run(action) => action.script.name.clone(),
-                Work::Apply(_) => crate::phases::name(step.phase).to_owned(),
-            },
+            command: secrets.redact(&command(step, output)),
             status: output.map(|output| output.status),
             output: lines[skip..]
                 .iter()
@@ -175,6 +172,15 @@ impl Session {
         }
         journal
     }
+}
+
+/// The command that failed where the script named it, else the script.
+fn command(step: &Step, output: Option<&Output>) -> String {
+    let named = output.and_then(|output| output.command.clone());
+    named.unwrap_or_else(|| match &step.work {
+        Work::Run(action) => format!("script {}", action.script.name),
+        Work::Apply(_) => format!("script {}", crate::phases::name(step.phase)),
+    })
 }
 
 /// Units whose journal may tell why: those of the action, or the services among the changes.

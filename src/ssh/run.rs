@@ -202,6 +202,8 @@ pub struct Stream {
 pub enum Said {
     Output(Vec<u8>),
     Say(String),
+    /// The command that begins.
+    Run(String),
     Secret(String, Secret),
     Broken(String),
     Exit(i32),
@@ -267,16 +269,17 @@ impl Stream {
         secrets: &Secrets,
         say: Listener<'_>,
     ) -> Result<Output, RunError> {
-        let mut output = Vec::new();
-        let collected = self.collect(&mut output, secrets, say);
+        let mut output = Output {
+            status: -1,
+            ..Output::default()
+        };
+        let mut stdout = Vec::new();
+        let collected = self.collect(&mut stdout, &mut output.command, secrets, say);
         let end = tokio::time::timeout(limit + GRACE, collected).await;
         let elapsed = self.started.elapsed();
         self.stdin = None;
-        let mut output = Output {
-            status: -1,
-            stdout: String::from_utf8_lossy(&output).into_owned(),
-            stderr: self.stderr.end().await,
-        };
+        output.stdout = String::from_utf8_lossy(&stdout).into_owned();
+        output.stderr = self.stderr.end().await;
         match end {
             Ok(Some(Said::Exit(status))) => {
                 output.status = status;
@@ -307,6 +310,7 @@ impl Stream {
     async fn collect(
         &mut self,
         output: &mut Vec<u8>,
+        command: &mut Option<String>,
         secrets: &Secrets,
         say: Listener<'_>,
     ) -> Option<Said> {
@@ -314,6 +318,7 @@ impl Stream {
             match said {
                 Said::Output(line) => output.extend_from_slice(&line),
                 Said::Say(text) => say(&secrets.redact(&text)),
+                Said::Run(text) => *command = Some(text),
                 Said::Secret(name, value) => secrets.insert(name, value),
                 end @ (Said::Exit(_) | Said::Broken(_)) => {
                     // The loader puts a newline before its last word.
@@ -335,6 +340,7 @@ fn understand(line: Vec<u8>) -> Said {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     match word {
         "say" => Said::Say(rest.to_owned()),
+        "run" => Said::Run(rest.to_owned()),
         "broken" => Said::Broken(rest.to_owned()),
         "secret" => {
             let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -428,6 +434,8 @@ mod tests {
     fn lines_are_told_apart() {
         let of = |line: &str| understand(line.as_bytes().to_vec());
         assert_eq!(of("::say half done\n"), Said::Say("half done".to_owned()));
+        let run = Said::Run("kubeadm init".to_owned());
+        assert_eq!(of("::run kubeadm init\n"), run);
         assert_eq!(of("::exit 3\n"), Said::Exit(3));
         assert_eq!(of("::exit x\n"), Said::Output(b"::exit x\n".to_vec()));
         assert_eq!(of("::other\n"), Said::Output(b"::other\n".to_vec()));

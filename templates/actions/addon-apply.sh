@@ -33,7 +33,7 @@ apply_release() {
 	for state in pending-install pending-upgrade pending-rollback; do
 		kube -n "$namespace" delete secret -l "owner=helm,name=$release,status=$state" --ignore-not-found
 	done
-	helm --kubeconfig "$admin" upgrade --install "$release" "$chart" --namespace "$namespace" --create-namespace \
+	run helm --kubeconfig "$admin" upgrade --install "$release" "$chart" --namespace "$namespace" --create-namespace \
 		--values "$BM/$release.values" --wait --timeout 15m0s "$@"
 }
 

@@ -77,5 +77,5 @@ if [ -n "$balancer" ] && ! within 30 connects "$balancer" "$balancer_port"; then
 	fail "nothing answers on $balancer port $balancer_port: the virtual IP or its haproxy is not up"
 fi
 say "kubeadm init"
-kubeadm init --config "$BM/kubeadm.yaml" ${ignored:+"--ignore-preflight-errors=$ignored"}
+run kubeadm init --config "$BM/kubeadm.yaml" ${ignored:+"--ignore-preflight-errors=$ignored"}
 within 120 whole || fail "kubeadm init ended well, but the API behind the endpoint does not show the node $node"

@@ -41,7 +41,7 @@ for path in "$conf" /etc/kubernetes/bootstrap-kubelet.conf "$pki/ca.crt" "$manif
 		if [ "$kind" = control-plane ] && healthy >/dev/null 2>&1; then
 			fail "the etcd member of $node is healthy: it is not reset"
 		fi
-		kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock
+		run kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock
 		break
 	fi
 done
@@ -52,5 +52,5 @@ if [ "$kind" = control-plane ] && [ "$encrypted" = yes ]; then
 	mv "$pki/.secrets-encryption.yaml" "$pki/secrets-encryption.yaml"
 fi
 say "kubeadm join"
-kubeadm join --config "$BM/kubeadm.yaml"
+run kubeadm join --config "$BM/kubeadm.yaml"
 within 120 whole || fail "kubeadm join ended well, but $node is not a whole $kind yet"

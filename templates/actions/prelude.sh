@@ -14,6 +14,12 @@ fail() {
 	exit 1
 }
 
+# Runs "$@" and tells the caller, who names it should it fail. Only where stdout goes to the caller.
+run() {
+	printf '::run %s\n' "$*"
+	"$@"
+}
+
 kube() { kubectl --kubeconfig "$admin" "$@"; }
 
 # The member of this host, by $etcd_endpoint; the static pod's own etcdctl where the host has none.

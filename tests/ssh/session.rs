@@ -126,7 +126,7 @@ async fn a_plan_runs_and_a_failure_is_explained_and_isolated() {
     let session = Session::connect(&cluster, options, &reporter)
         .await
         .unwrap();
-    let failing = "echo out planted-token; i=0; while [ $i -lt 30 ]; do echo line $i; i=$((i+1)); done >&2; echo planted-token is bad >&2; exit 9";
+    let failing = "echo ::run kubeadm init --token planted-token; echo out planted-token; i=0; while [ $i -lt 30 ]; do echo line $i; i=$((i+1)); done >&2; echo planted-token is bad >&2; exit 9";
     let plan = Plan {
         steps: vec![
             step(
@@ -154,6 +154,7 @@ async fn a_plan_runs_and_a_failure_is_explained_and_isolated() {
     assert_eq!(failure.message, "*** is bad");
     assert_eq!((failure.status, failure.output.len()), (Some(9), 20));
     assert_eq!(failure.output[0], "line 11");
+    assert_eq!(failure.command, "kubeadm init --token ***");
     assert_eq!(failure.hint, "mend it");
     assert_eq!((session.mutating(), session.round_trips()["w1"]), (4, 2));
     let log = std::fs::read_to_string(session.log_path().unwrap()).unwrap();
