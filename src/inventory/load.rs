@@ -16,7 +16,8 @@ use super::{
     kubespray::{self, Converted},
     resolve, rules,
     schema::Document,
-    walk, yaml,
+    walk,
+    yaml::{self, Node, Yaml},
 };
 use crate::failure::{Code, Failure};
 
@@ -153,6 +154,9 @@ pub(super) fn from_text(
         }
         return Err(mistakes);
     };
+    if let Some(stranger) = stranger(&tree) {
+        return Err(vec![stranger]);
+    }
     let value = walk::check(&SCHEMA, &tree, &mut mistakes);
     let document = match Document::deserialize_checked(&value) {
         Ok(document) => document,
@@ -172,6 +176,20 @@ pub(super) fn from_text(
     } else {
         Err(context.mistakes)
     }
+}
+
+/// A document of another tool, told apart from an inventory with many mistakes.
+fn stranger(tree: &Node) -> Option<Mistake> {
+    let text = |key: &str| match &tree.get(key)?.value {
+        Yaml::Scalar(scalar) => Some(scalar.text.clone()),
+        _ => None,
+    };
+    let version = text("apiVersion").filter(|_| tree.get("cluster").is_none())?;
+    let kind = text("kind").unwrap_or_else(|| "document".to_owned());
+    let message = format!(
+        "this is a {kind} of {version}, not an inventory of baremetal; write `cluster`, `kubernetes`, `endpoint` and `hosts` (inventories/ holds examples)"
+    );
+    Some(Mistake::new(tree.at, "", message))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

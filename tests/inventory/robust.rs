@@ -64,6 +64,72 @@ fn what_is_no_inventory_is_told_apart() {
 }
 
 #[test]
+fn documents_of_other_tools_are_told_apart() {
+    let k0sctl = "apiVersion: k0sctl.k0sproject.io/v1beta1\nkind: Cluster\nspec: {hosts: []}\n";
+    assert_eq!(
+        complaints(k0sctl),
+        [
+            "1:1: this is a Cluster of k0sctl.k0sproject.io/v1beta1, not an inventory of baremetal; write `cluster`, `kubernetes`, `endpoint` and `hosts` (inventories/ holds examples)"
+        ]
+    );
+    let list = BASE.replace(
+        "hosts:\n",
+        "hosts:\n  - name: cp1\n    address: 10.0.0.1\nrest:\n",
+    );
+    assert!(
+        complaints(&list)[0]
+            .starts_with("6:3: hosts: is a list; write a mapping of names, such as `cp1: "),
+        "{:?}",
+        complaints(&list)
+    );
+}
+
+#[test]
+fn editors_of_every_system_may_have_saved_it() {
+    assert_eq!(complaints(&format!("\u{feff}{BASE}")), Vec::<String>::new());
+    assert_eq!(
+        complaints(&BASE.replace('\n', "\r\n")),
+        Vec::<String>::new()
+    );
+    let said = complaints(
+        &BASE
+            .replace("10.0.0.21", "10.0.0.321")
+            .replace('\n', "\r\n"),
+    );
+    assert!(said[0].starts_with("9:17: hosts.w1.address: "), "{said:?}");
+}
+
+/// Not a benchmark: only that the time does not grow with the square of the hosts.
+#[test]
+fn a_thousand_hosts_are_read_and_judged() {
+    let mut text = BASE.replace("10.0.0.10", "10.255.0.1")
+        + "network: {pods: 100.64.0.0/10, services: 172.30.0.0/16}\n";
+    let mut hosts = String::new();
+    for number in 0..1000 {
+        let (high, low) = (number / 250, number % 250 + 1);
+        hosts.push_str(
+            &[
+                "  n",
+                &number.to_string(),
+                ": {address: 10.1.",
+                &high.to_string(),
+                ".",
+                &low.to_string(),
+                ", group: rack}\n",
+            ]
+            .concat(),
+        );
+    }
+    text = text.replace(
+        "hosts:\n",
+        &["groups: {rack: {labels: {rack: a}}}\nhosts:\n", &hosts].concat(),
+    );
+    let cluster = load(&text).unwrap();
+    assert_eq!(cluster.hosts.len(), 1005);
+    assert_eq!(cluster.hosts[999].labels["rack"], "a");
+}
+
+#[test]
 fn json_is_yaml_too() {
     let json =
         r#"{"cluster": "demo", "kubernetes": "1.33.4", "hosts": {"n1": {"address": "10.0.0.1"}}}"#;

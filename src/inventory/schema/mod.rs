@@ -41,7 +41,10 @@ pub struct Document {
     /// How hosts are reached; hosts and groups may override each part.
     pub ssh: Option<Ssh>,
     /// The machines, by node name.
-    #[schemars(required)]
+    #[schemars(
+        required,
+        extend("x-instead" = "a mapping of names, such as `cp1: {address: 10.0.0.11, role: control-plane}`")
+    )]
     pub hosts: Option<BTreeMap<String, HostEntry>>,
     /// Settings that every host inherits.
     pub defaults: Option<HostSettings>,
