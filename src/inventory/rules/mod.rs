@@ -2,6 +2,7 @@
 
 mod addresses;
 mod args;
+mod endpoint;
 mod hosts;
 mod kubernetes;
 mod metallb;

@@ -5,6 +5,7 @@
 
 mod hosts;
 mod kubernetes;
+mod metallb;
 mod platform;
 mod services;
 
@@ -12,6 +13,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 pub use hosts::*;
 pub use kubernetes::*;
+pub use metallb::*;
 pub use platform::*;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -2,9 +2,14 @@
 //!
 //! What is wrong is left out of the value, so that the rules that follow can judge the rest in the same run.
 
-use std::collections::BTreeMap;
+mod choices;
+mod plain;
 
 use serde_json::{Map, Number, Value};
+
+use choices::Choices;
+use plain::integer;
+pub use plain::plain_value;
 
 use super::{
     diagnostic::Mistake,
@@ -237,148 +242,6 @@ impl<'a> Walk<'a> {
 const SECRET: &str =
     "a secret never stands in the inventory; write `{file: PATH}`, `{env: NAME}` or `prompt`";
 
-/// What a place in the inventory may hold, gathered from `$ref`, `anyOf` and `oneOf`.
-#[derive(Default)]
-struct Choices<'a> {
-    free: bool,
-    objects: Vec<&'a Value>,
-    arrays: Vec<&'a Value>,
-    strings: Vec<&'a Value>,
-    integer: Option<&'a Value>,
-    boolean: bool,
-    words: Vec<&'a str>,
-    secret: bool,
-    instead: Option<&'a str>,
-}
-
-impl<'a> Choices<'a> {
-    fn add(&mut self, root: &'a Value, schema: &'a Value) {
-        let Some(object) = schema.as_object() else {
-            self.free = schema == &Value::Bool(true);
-            return;
-        };
-        self.secret |= object.contains_key("x-secret");
-        if let Some(text) = object.get("x-instead").and_then(Value::as_str) {
-            self.instead = Some(text);
-        }
-        if let Some(target) = object.get("$ref").and_then(Value::as_str) {
-            if let Some(target) = root.pointer(target.trim_start_matches('#')) {
-                self.add(root, target);
-            }
-            return;
-        }
-        for branch in ["anyOf", "oneOf"] {
-            for choice in object
-                .get(branch)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                self.add(root, choice);
-            }
-        }
-        if let Some(word) = object.get("const").and_then(Value::as_str) {
-            self.words.push(word);
-            return;
-        }
-        if let Some(words) = object.get("enum").and_then(Value::as_array) {
-            self.words.extend(words.iter().filter_map(Value::as_str));
-            return;
-        }
-        match object.get("type").and_then(Value::as_str) {
-            Some("object") => self.objects.push(schema),
-            Some("array") => self.arrays.push(schema),
-            Some("string") => self.strings.push(schema),
-            Some("integer" | "number") => self.integer = Some(schema),
-            Some("boolean") => self.boolean = true,
-            _ => {
-                let shaped = ["anyOf", "oneOf", "$ref"]
-                    .iter()
-                    .any(|key| object.contains_key(*key));
-                self.free |= !shaped;
-            }
-        }
-    }
-
-    fn takes_scalars(&self) -> bool {
-        self.boolean || self.integer.is_some() || !self.strings.is_empty() || !self.words.is_empty()
-    }
-
-    /// The message for a scalar that is nothing of what is wanted.
-    fn refuse(&self, scalar: &Scalar) -> String {
-        let text = &scalar.text;
-        if self.boolean && self.words.is_empty() && self.strings.is_empty() {
-            let lower = text.to_lowercase();
-            let write = match lower.as_str() {
-                "yes" | "on" | "y" | "true" | "1" => "write `true`".to_owned(),
-                "no" | "off" | "n" | "false" | "0" => "write `false`".to_owned(),
-                _ => format!("write {}", self.wanted()),
-            };
-            return format!("`{text}` is not a boolean; {write}");
-        }
-        if let Some(schema) = self.integer.filter(|_| self.words.is_empty()) {
-            let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
-            let range = match (bound("minimum"), bound("maximum")) {
-                (Some(least), Some(most)) => format!(" from {least} to {most}"),
-                _ => String::new(),
-            };
-            let quotes = if scalar.plain { "" } else { ", without quotes" };
-            return format!("`{text}` is not a whole number; write one{range}{quotes}");
-        }
-        match keys::nearest_word(text, &self.words) {
-            Some(near) => format!("`{text}` is unknown; write `{near}`"),
-            None => format!("`{text}` is unknown; write {}", self.wanted()),
-        }
-    }
-
-    /// `one of …`, for messages.
-    fn wanted(&self) -> String {
-        if let Some(text) = self.instead {
-            return text.to_owned();
-        }
-        let mut wanted: Vec<String> = Vec::new();
-        if self.boolean {
-            wanted.push("`true` or `false`".to_owned());
-        }
-        wanted.extend(self.words.iter().map(|word| format!("`{word}`")));
-        if self.integer.is_some() {
-            wanted.push("a whole number".to_owned());
-        }
-        for schema in &self.strings {
-            let example = schema.pointer("/examples/0").and_then(Value::as_str);
-            wanted.push(example.map_or_else(
-                || "text".to_owned(),
-                |example| format!("a value such as `{example}`"),
-            ));
-        }
-        if !self.arrays.is_empty() {
-            wanted.push("a list".to_owned());
-        }
-        if let Some(object) = self.objects.first() {
-            let names: Vec<&String> = object
-                .get("properties")
-                .and_then(Value::as_object)
-                .into_iter()
-                .flatten()
-                .map(|(name, _)| name)
-                .collect();
-            wanted.push(match names.first() {
-                Some(name) => format!("a mapping with keys such as `{name}:`"),
-                None => "a mapping".to_owned(),
-            });
-        }
-        join_or(&wanted)
-    }
-}
-
-fn join_or(words: &[String]) -> String {
-    match words {
-        [] => "nothing".to_owned(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
-}
-
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     let is_acronym = text
@@ -391,57 +254,4 @@ fn lower_first(text: &str) -> String {
         Some(first) if !is_acronym => first.to_lowercase().chain(chars).collect(),
         _ => text.to_owned(),
     }
-}
-
-/// An integer of YAML 1.2's core schema.
-fn integer(text: &str) -> Option<i64> {
-    if let Some(hex) = text.strip_prefix("0x") {
-        return i64::from_str_radix(hex, 16).ok();
-    }
-    if let Some(octal) = text.strip_prefix("0o") {
-        return i64::from_str_radix(octal, 8).ok();
-    }
-    text.parse().ok()
-}
-
-/// A tree as it is, by YAML 1.2's core schema: for places where anything may be written.
-pub fn plain_value(node: &Node) -> Value {
-    match &node.value {
-        Yaml::Scalar(scalar) => plain_scalar(scalar),
-        Yaml::List(items) => Value::Array(items.iter().map(plain_value).collect()),
-        Yaml::Map(entries) => {
-            let object: BTreeMap<String, Value> = entries
-                .iter()
-                .map(|(key, value)| (key.text.clone(), plain_value(value)))
-                .collect();
-            Value::Object(object.into_iter().collect())
-        }
-    }
-}
-
-fn plain_scalar(scalar: &Scalar) -> Value {
-    let text = scalar.text.as_str();
-    if !scalar.plain {
-        return Value::String(text.to_owned());
-    }
-    if scalar.is_null() {
-        return Value::Null;
-    }
-    if let Some(number) = integer(text) {
-        return Value::Number(Number::from(number));
-    }
-    match text {
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        _ => {}
-    }
-    let looks_like_float = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
-        && text.bytes().any(|byte| byte.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    if looks_like_float && let Some(number) = text.parse().ok().and_then(Number::from_f64) {
-        return Value::Number(number);
-    }
-    Value::String(text.to_owned())
 }
