@@ -1,8 +1,13 @@
 //! What the phases of a host ask for: golden listings by system, version and role, and the real thing on a lab host.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use std::{
-    collections::BTreeMap, fmt::Write as _, fs, io::Write as _, path::PathBuf, process::Stdio,
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use baremetal::{
@@ -112,7 +117,10 @@ fn listing(cluster: &Cluster, name: &str, facts: &Facts, artifacts: &Artifacts) 
                 Resource::File(file) => {
                     writeln!(out, "{} {:o}", resource.label(), file.mode).unwrap();
                     indent(&mut out, &file.content);
-                    if file.path.ends_with(".toml") {
+                    if Path::new(&file.path)
+                        .extension()
+                        .is_some_and(|one| one == "toml")
+                    {
                         file.content.parse::<toml::Table>().unwrap();
                     }
                 }
@@ -265,6 +273,30 @@ fn a_running_time_daemon_is_left_alone() {
     );
     let fresh = listing(&text(""), "cp1", &facts(DEBIAN), &none);
     assert!(fresh.contains("package chrony") && fresh.contains("service chrony.service"));
+}
+
+#[test]
+fn longhorn_and_network_manager_get_what_they_need() {
+    let cluster = load(
+        "cluster: c\nkubernetes: 1.33.4\nendpoint: 10.0.0.11\nlonghorn: {}\nhosts:\n  cp1: {address: 10.0.0.11, role: [control-plane, worker]}\n",
+    );
+    let rocky =
+        facts("os=rocky\nos-version=10.1\nunit=NetworkManager.service loaded active enabled");
+    let listed = listing(&cluster, "cp1", &rocky, &Artifacts::default());
+    for wanted in [
+        "package iscsi-initiator-utils\n",
+        "package nfs-utils\n",
+        "package kernel-modules-extra\n",
+        "kernel module iscsi_tcp required: true\n",
+        "service iscsid.service Running",
+        "file /etc/NetworkManager/conf.d/90-baremetal.conf",
+    ] {
+        assert!(listed.contains(wanted), "{wanted}: {listed}");
+    }
+    let container = facts(&format!("{DEBIAN}\ncontainer=yes"));
+    let listed = listing(&cluster, "cp1", &container, &Artifacts::default());
+    assert!(listed.contains("package open-iscsi\n") && !listed.contains("iscsid.service"));
+    assert!(!listed.contains("NetworkManager"));
 }
 
 /// Every script that runs on hosts is fit for any POSIX shell.

@@ -62,6 +62,10 @@ pub struct InterfaceAddress {
 }
 
 /// What of Kubernetes is on the host.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, in any combination"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KubeFacts {
     pub admin_conf: bool,

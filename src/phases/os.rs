@@ -26,6 +26,8 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
     {
         resources.push(Resource::SwapOff(SwapOff));
     }
+    resources.extend(iscsi(context));
+    resources.extend(network_manager(context));
     resources.extend(time(context));
     if context.cluster.system.manage_hostname {
         let name = context.host.name.clone();
@@ -45,29 +47,7 @@ fn packages(context: &Context<'_>) -> Vec<Resource> {
         Family::Unknown => return Vec::new(),
     };
     if host.is_node() {
-        names.extend(match family {
-            Family::Debian => ["conntrack", "ethtool", "iptables", "socat"].as_slice(),
-            _ => &[
-                "conntrack-tools",
-                "ethtool",
-                "iptables",
-                "socat",
-                "iproute-tc",
-                "container-selinux",
-            ],
-        });
-        if cluster.kube_proxy.enabled && cluster.kube_proxy.mode == "ipvs" {
-            names.extend(["ipset", "ipvsadm"]);
-        }
-        if let Some(longhorn) = &cluster.longhorn {
-            names.extend(match family {
-                Family::Debian => ["open-iscsi", "nfs-common"],
-                _ => ["iscsi-initiator-utils", "nfs-utils"],
-            });
-            if longhorn.encryption {
-                names.push("cryptsetup");
-            }
-        }
+        names.extend(node_packages(context));
     }
     let fetches = |item: &Item| matches!(item.from, From::Url(_));
     if context.artifacts.items.iter().any(fetches) {
@@ -82,8 +62,100 @@ fn packages(context: &Context<'_>) -> Vec<Resource> {
     }
     listed
         .into_iter()
-        .map(|name| Resource::Package(Package::new(name)))
+        .map(|name| {
+            let or = match (family, name) {
+                // Part of every minimal installation, and in the way of the whole one.
+                (Family::RedHat, "curl") => vec!["curl-minimal".to_owned()],
+                (Family::RedHat, "iptables-nft") => vec!["iptables".to_owned()],
+                _ => Vec::new(),
+            };
+            let name = name.to_owned();
+            Resource::Package(Package { name, or })
+        })
         .collect()
+}
+
+fn node_packages(context: &Context<'_>) -> Vec<&'static str> {
+    let (cluster, facts) = (context.cluster, context.facts);
+    let debian = facts.family == Family::Debian;
+    let mut names = vec!["ethtool", "socat"];
+    if debian {
+        names.extend(["conntrack", "iptables"]);
+    } else {
+        names.extend([
+            "conntrack-tools",
+            "iptables-nft",
+            "iproute-tc",
+            "container-selinux",
+        ]);
+    }
+    // Cloud images of release 10 come without modules that kube-proxy and pod networks need.
+    if !debian && facts.os_version.starts_with("10") {
+        names.push("kernel-modules-extra");
+    }
+    if cluster.kube_proxy.enabled && cluster.kube_proxy.mode == "ipvs" {
+        names.extend(["ipset", "ipvsadm"]);
+    }
+    if let Some(longhorn) = &cluster.longhorn {
+        names.extend(if debian {
+            ["open-iscsi", "nfs-common"]
+        } else {
+            ["iscsi-initiator-utils", "nfs-utils"]
+        });
+        if longhorn.encryption {
+            names.push("cryptsetup");
+        }
+    }
+    names
+}
+
+/// The iSCSI daemon, over which Longhorn attaches volumes. A container's kernel is not for it to drive.
+fn iscsi(context: &Context<'_>) -> Option<Resource> {
+    let wanted = context.cluster.longhorn.is_some() && context.host.is_node();
+    (wanted && !context.facts.container && context.facts.family != Family::Unknown).then(|| {
+        Resource::Service(Service {
+            unit: "iscsid.service".to_owned(),
+            state: ServiceState::Running,
+            enabled: true,
+            restart_on: Vec::new(),
+            reload_on: Vec::new(),
+            required: true,
+        })
+    })
+}
+
+/// `NetworkManager`, where it runs, keeps its hands off the interfaces of pods.
+fn network_manager(context: &Context<'_>) -> Vec<Resource> {
+    const FILE: &str = "/etc/NetworkManager/conf.d/90-baremetal.conf";
+    let unit = "NetworkManager.service";
+    if !context.host.is_node() || !context.facts.unit_active(unit) {
+        return Vec::new();
+    }
+    let interfaces = [
+        "cali*",
+        "cilium*",
+        "cni*",
+        "flannel*",
+        "kube-ipvs0",
+        "lxc*",
+        "tunl*",
+        "veth*",
+        "vxlan.calico",
+    ]
+    .map(|name| format!("interface-name:{name}"))
+    .join(";");
+    let text = format!("{HEADER}[keyfile]\nunmanaged-devices+={interfaces}\n");
+    vec![
+        Resource::File(File::new(FILE, text, 0o644)),
+        Resource::Service(Service {
+            unit: unit.to_owned(),
+            state: ServiceState::Any,
+            enabled: true,
+            restart_on: Vec::new(),
+            reload_on: vec![FILE.to_owned()],
+            required: false,
+        }),
+    ]
 }
 
 fn modules(context: &Context<'_>) -> Vec<Resource> {

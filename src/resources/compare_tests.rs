@@ -42,7 +42,12 @@ fn one(service: Service, values: &[(&str, &str)]) -> Vec<&'static str> {
 #[test]
 fn services_are_restarted_and_reloaded_when_older_than_their_files() {
     use ServiceState::{Any, Running, Stopped};
-    let table: &[(ServiceState, &[(&str, &str)], &[&str])] = &[
+    type Case = (
+        ServiceState,
+        &'static [(&'static str, &'static str)],
+        &'static [&'static str],
+    );
+    let table: &[Case] = &[
         (Running, &[], &[]),
         (
             Running,

@@ -105,7 +105,7 @@ while read -r key value _; do
 done 2>/dev/null <"$resolv"
 
 # Units: NAME LOAD ACTIVE ENABLED.
-units='kubelet containerd docker crio chrony chronyd systemd-timesyncd ntp ntpsec ntpd firewalld ufw haproxy keepalived multipathd iscsid iscsid.socket systemd-resolved'
+units='kubelet containerd docker crio chrony chronyd systemd-timesyncd ntp ntpsec ntpd firewalld ufw haproxy keepalived multipathd iscsid iscsid.socket systemd-resolved NetworkManager'
 if have systemctl && [ -d /run/systemd/system ]; then
     systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -- $units 2>/dev/null | {
         name='' load='' active='' enabled=''

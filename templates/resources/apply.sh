@@ -202,7 +202,7 @@ packages() {
             apt install --no-install-recommends -- "$@" && return 0
         fi
         tail -n 15 "$out" >&2
-        fail "$(why 'apt-get install failed')"
+        fail "$(why "apt-get install failed: $(sed -n 's/^E: //p' "$out" | head -n 1)")"
     elif command -v dnf >/dev/null 2>&1; then
         try 'dnf install failed' dnf -q -y install --setopt=install_weak_deps=False -- "$@"
     else
@@ -267,7 +267,7 @@ service() {
             mkdir -p "$run/reload"
             # The stamp is older than the reload: what is written while it reloads is seen as newer.
             : >"$run/reload/.$1"
-            service_do reload-or-restart "$1"
+            service_do reload "$1"
             mv -f -- "$run/reload/.$1" "$run/reload/$1"
             ;;
         stop:*) service_do stop "$1" ;;

@@ -117,7 +117,7 @@ type Check = fn(&Look<'_>) -> Vec<Found>;
 #[derive(Debug)]
 struct Found {
     level: Level,
-    found: String,
+    what: String,
     needed: String,
     fix: String,
 }
@@ -125,13 +125,13 @@ struct Found {
 impl Found {
     fn new(
         level: Level,
-        found: impl Into<String>,
+        what: impl Into<String>,
         needed: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
         Self {
             level,
-            found: found.into(),
+            what: what.into(),
             needed: needed.into(),
             fix: fix.into(),
         }
@@ -165,7 +165,7 @@ pub fn check(cluster: &Cluster, seen: &Observation) -> Vec<Finding> {
                 id,
                 host: host.name.clone(),
                 level: found.level,
-                found: found.found,
+                found: found.what,
                 needed: found.needed,
                 fix: found.fix,
             }));
