@@ -146,7 +146,11 @@ impl Session {
                 .iter()
                 .map(|line| secrets.redact(line))
                 .collect(),
-            journal: self.journal(&step.host, &units(step)).await,
+            journal: match fault {
+                // Nobody there to ask; another attempt would only take its time.
+                Fault::NotRun(RunError::Lost { .. } | RunError::Connect(_)) => BTreeMap::new(),
+                _ => self.journal(&step.host, &units(step)).await,
+            },
             hint: fault.hint(step),
         }
     }

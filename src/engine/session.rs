@@ -223,7 +223,8 @@ impl Session {
         })
     }
 
-    async fn reconnect(&self, host: &str) -> Result<(), RunError> {
+    /// Sees to it that the host has a connection that lives.
+    pub(super) async fn reconnect(&self, host: &str) -> Result<(), RunError> {
         if self.connection(host)?.is_alive().await {
             return Ok(());
         }

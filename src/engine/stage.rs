@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Mutex as AsyncMutex, task::AbortHandle, task::JoinSet};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore},
+    task::{AbortHandle, JoinSet},
+};
 
 use super::{Session, explain::Fault, session::lock};
 use crate::{
@@ -18,6 +21,8 @@ use crate::{
     ssh::{self, RunError},
 };
 
+/// Transfers from here at once: more only share the same network.
+const UPLINK: usize = 8;
 /// Between two reports of how far a transfer is.
 const REPORT: Duration = Duration::from_millis(500);
 
@@ -26,6 +31,7 @@ pub(super) struct Stage {
     session: Session,
     /// By host: checksums of what this run has brought. Held while something is brought.
     hosts: Mutex<BTreeMap<String, Arc<AsyncMutex<Vec<String>>>>>,
+    uplink: Semaphore,
 }
 
 impl Stage {
@@ -33,6 +39,7 @@ impl Stage {
         Self {
             session,
             hosts: Mutex::default(),
+            uplink: Semaphore::new(UPLINK),
         }
     }
 
@@ -125,10 +132,18 @@ impl Stage {
             }
         };
         let to = staged_path(item);
+        let _turn = self.uplink.acquire().await;
         let connection = self.session.connection(host)?;
-        let end = connection
+        let mut end = connection
             .transfer(file, &item.sha256, &to, &progress)
             .await;
+        // Cut short it has changed nothing: it may be done again.
+        if matches!(end, Err(RunError::Lost { .. })) && self.session.reconnect(host).await.is_ok() {
+            let connection = self.session.connection(host)?;
+            end = connection
+                .transfer(file, &item.sha256, &to, &progress)
+                .await;
+        }
         self.session.log(&match &end {
             Ok(output) => format!("{host} transfer of {}: status {}", item.name, output.status),
             Err(error) => format!("{host} transfer of {}: {error}", item.name),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use baremetal::{
+    artifacts::{self, Item},
     engine::{Options, RunLog, Session, Stop},
     failure::{Code, Failure},
     inventory::{self, Cluster, Ssh},
@@ -13,6 +14,7 @@ use baremetal::{
     plan::{Action, Plan, Step, Work},
     remote::Script,
     report::{Event, Reporter},
+    resources::{Blob, Change, Resource},
     ssh::{Kind, Secrets},
 };
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -166,6 +168,71 @@ async fn a_plan_runs_and_a_failure_is_explained_and_isolated() {
     }
     assert!(all.contains("step-skipped"));
     assert!(!all.contains("planted-token"), "{all}");
+}
+
+/// A step that puts an artifact of the given file to `path`.
+fn blob(host: &str, file: &std::path::Path, bytes: &[u8], path: &std::path::Path) -> Step {
+    let resource = Resource::Blob(Blob {
+        item: Item {
+            name: "chart".to_owned(),
+            kind: artifacts::Kind::Chart,
+            version: "1.0".to_owned(),
+            arch: None,
+            sha256: super::transfer::sum(bytes),
+            size: Some(bytes.len() as u64),
+            images: Vec::new(),
+            from: artifacts::From::Local(file.to_owned()),
+        },
+        path: path.display().to_string(),
+    });
+    let change = Change {
+        summary: resource.label(),
+        resource,
+        verb: "transfer",
+        diff: None,
+    };
+    Step {
+        phase: PhaseId::ControlPlaneFiles,
+        work: Work::Apply(vec![change]),
+        ..step(host, &[], Script::change("unused", ""))
+    }
+}
+
+#[tokio::test]
+async fn an_artifact_is_brought_before_its_step_and_its_absence_is_told() {
+    let sshd = Sshd::start();
+    let cluster = cluster([Some(sshd.ssh()), None, None]);
+    let (session, _events) = session(&cluster).await;
+    let bytes = format!("chart of process {}", std::process::id()).into_bytes();
+    std::fs::write(sshd.file("chart"), &bytes).unwrap();
+    let target = sshd.file("target");
+    let plan = Plan {
+        steps: vec![
+            blob("cp1", &sshd.file("chart"), &bytes, &target),
+            blob(
+                "cp1",
+                &sshd.file("no-such-file"),
+                b"other",
+                &sshd.file("other"),
+            ),
+        ],
+        notes: Vec::new(),
+    };
+    let outcome = session.run(&plan).await;
+    // Where artifacts are staged on this machine, which plays the host.
+    let staged = format!(
+        "/var/lib/baremetal/artifacts/{}",
+        super::transfer::sum(&bytes)
+    );
+    let _ = std::fs::remove_file(staged);
+    assert_eq!(outcome.changed, 1, "{outcome:?}");
+    assert_eq!(std::fs::read(&target).unwrap(), bytes);
+    let message = &outcome.failed[&1].message;
+    assert!(
+        message.starts_with("chart 1.0 could not be transferred: ")
+            && message.contains("no-such-file"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
