@@ -183,7 +183,7 @@ async fn free_network(
         return Ok(None);
     };
     let length = if network.addr().is_ipv4() { 24 } else { 64 };
-    let mut subnets = network
+    let subnets = network
         .subnets(length.max(network.prefix_len()))
         .ok()
         .into_iter()

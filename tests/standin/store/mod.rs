@@ -12,5 +12,5 @@ mod server;
 mod state;
 
 pub use member::{Error, Store};
-pub use server::{Files, Flags, restore, run};
+pub use server::{Files, restore, run};
 pub use state::{Held, Member, Proposal, State, digest};
