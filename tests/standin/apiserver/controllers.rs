@@ -216,7 +216,7 @@ async fn pods(objects: &Objects) -> Result<(), Failure> {
         (text("namespace"), text("name"))
     };
     let lives: BTreeSet<(String, String)> = live.iter().map(place).collect();
-    let mut wanted = BTreeSet::new();
+    let mut wanted = BTreeMap::new();
     for pod in all
         .iter()
         .flat_map(|workload| workloads::pods(workload, &nodes))
@@ -231,7 +231,7 @@ async fn pods(objects: &Objects) -> Result<(), Failure> {
             };
             objects.change(&kind, (&at.0, &at.1), false, made).await?;
         }
-        wanted.insert(at);
+        wanted.insert(at, pod["spec"]["nodeName"].clone());
     }
     for pod in &live {
         let at = place(pod);
@@ -239,14 +239,28 @@ async fn pods(objects: &Objects) -> Result<(), Failure> {
         let node_gone = node.is_some_and(|node| !by_name.contains_key(node));
         let owned = pod["metadata"]["ownerReferences"][0]["kind"].as_str();
         let owner_gone =
-            owned.is_some_and(|kind| WORKLOADS.contains(&kind)) && !wanted.contains(&at);
+            owned.is_some_and(|kind| WORKLOADS.contains(&kind)) && !wanted.contains_key(&at);
         if node_gone || owner_gone {
             objects.remove(&kind, &at.0, &at.1).await?;
-        } else if owned != Some("Node") {
-            let node = node.and_then(|node| by_name.get(node).copied());
-            let status = workloads::pod_status(pod, node);
-            update(objects, pod, |pod| pod["status"] = status.clone()).await?;
+            continue;
         }
+        let node = node.and_then(|node| by_name.get(node).copied());
+        if owned == Some("Node") {
+            if node.is_some_and(is_lost) {
+                update(objects, pod, not_ready).await?;
+            }
+            continue;
+        }
+        let status = workloads::pod_status(pod, node);
+        let place = wanted.get(&at).cloned().unwrap_or_default();
+        update(objects, pod, |pod| {
+            // A pod that no node could take is placed when one can.
+            if pod["spec"]["nodeName"].is_null() && !place.is_null() {
+                pod["spec"]["nodeName"] = place.clone();
+            }
+            pod["status"] = status.clone();
+        })
+        .await?;
     }
     let live = objects.list(&kind, None).await?;
     for workload in &all {
@@ -263,6 +277,22 @@ async fn pods(objects: &Objects) -> Result<(), Failure> {
         .await?;
     }
     Ok(())
+}
+
+/// Whether a node's kubelet has stopped speaking.
+fn is_lost(node: &Value) -> bool {
+    let conditions = node["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "Unknown")
+}
+
+fn not_ready(pod: &mut Value) {
+    let conditions = pod["status"]["conditions"].as_array_mut();
+    for condition in conditions.into_iter().flatten() {
+        condition["status"] = json!("False");
+    }
 }
 
 /// Endpoints of Services, and addresses from MetalLB's pools.

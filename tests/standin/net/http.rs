@@ -101,7 +101,9 @@ pub async fn read_request<S: AsyncBufRead + Unpin>(stream: &mut S) -> Result<Opt
 
 /// Reads the status and body of a response.
 pub async fn read_response<S: AsyncBufRead + Unpin>(stream: &mut S) -> Result<Response> {
-    let (first, headers) = read_head(stream).await?.context("EOF")?;
+    // Whoever closes without a word is said to end the stream, as Go's clients say it.
+    let head = read_head(stream).await.ok().flatten();
+    let (first, headers) = head.context("EOF")?;
     let status = first
         .split(' ')
         .nth(1)

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// A follower that has heard nothing for this long (and up to as much again) asks for votes.
-const QUIET: Duration = Duration::from_millis(1100);
+const QUIET: Duration = Duration::from_millis(1500);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ask {

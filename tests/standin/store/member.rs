@@ -18,7 +18,7 @@ use super::{
 use crate::net::Client;
 
 /// A leader that no majority has acknowledged for this long does not answer reads.
-const LEASE: Duration = Duration::from_millis(1000);
+const LEASE: Duration = Duration::from_millis(1400);
 /// How long a client is made to wait for a leader or a majority.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Entries a leader remembers for members that lag.

@@ -2,7 +2,7 @@
 //!
 //! The rules are Raft's, with whole-state snapshots in place of log repair: a leader elected by a majority appends entries, an
 //! entry is done when a majority of voters has it on disk, a member whose last entry differs from the leader's history is given
-//! the leader's state. Reads are answered by a leader that a majority has acknowledged within the last second.
+//! the leader's state. Reads are answered by a leader that a majority has acknowledged within its lease.
 
 mod disk;
 mod election;

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A leader says that it lives this often.
-const BEAT: Duration = Duration::from_millis(250);
+const BEAT: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Append {
