@@ -35,11 +35,11 @@ fn load(text: &str) -> anyhow::Result<Cluster> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("inventory.yaml");
     fs::write(&file, text)?;
-    inventory::load(&file).map_err(|error| shorten(error, directory.path()))
+    inventory::load(&file).map_err(|error| shorten(&error, directory.path()))
 }
 
 /// The failure without the directory, so that messages can be compared.
-fn shorten(error: anyhow::Error, directory: &Path) -> anyhow::Error {
+fn shorten(error: &anyhow::Error, directory: &Path) -> anyhow::Error {
     let failure = error
         .downcast_ref::<Failure>()
         .expect("a failure with its exit code");

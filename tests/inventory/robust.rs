@@ -9,10 +9,9 @@ fn expansion_bombs_and_deep_nesting_are_refused() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let alias = format!("*a{}, ", level - 1).repeat(10);
-        bomb.push_str(&format!(
-            "a{level}: &a{level} [{}]\n",
-            alias.trim_end_matches(", ")
-        ));
+        let list = alias.trim_end_matches(", ");
+        let name = format!("a{level}");
+        bomb.extend([&name, ": &", &name, " [", list, "]\n"]);
     }
     let said = complaints(&bomb);
     assert_eq!(said.len(), 1, "{said:?}");

@@ -1,91 +1,69 @@
 use std::{fs, path::Path};
 
 use baremetal::inventory::json_schema;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A validator of the few keywords that our schema uses, written apart from the one in the program.
 fn valid(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-        return valid(
-            root,
-            root.pointer(target.trim_start_matches('#')).expect(target),
-            value,
-        );
+        let target = root.pointer(target.trim_start_matches('#')).expect(target);
+        return valid(root, target, value);
     }
-    if let Some(choices) = schema
-        .get("anyOf")
-        .or_else(|| schema.get("oneOf"))
-        .and_then(Value::as_array)
-    {
+    let choices = schema.get("anyOf").or_else(|| schema.get("oneOf"));
+    if let Some(choices) = choices.and_then(Value::as_array) {
         let fits = choices
             .iter()
             .any(|choice| valid(root, choice, value).is_ok());
-        return fits
-            .then_some(())
-            .ok_or_else(|| format!("{value} is none of {schema}"));
+        return ensure(fits, || format!("{value} is none of {schema}"));
     }
     if let Some(word) = schema.get("const") {
-        return (word == value)
-            .then_some(())
-            .ok_or_else(|| format!("{value} is not {word}"));
+        return ensure(word == value, || format!("{value} is not {word}"));
     }
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-        return words
-            .contains(value)
-            .then_some(())
-            .ok_or_else(|| format!("{value} is none of {words:?}"));
+        return ensure(words.contains(value), || {
+            format!("{value} is none of {words:?}")
+        });
     }
     match (schema.get("type").and_then(Value::as_str), value) {
-        (None, _) | (Some("boolean"), Value::Bool(_)) | (Some("string"), Value::String(_)) => {
-            Ok(())
-        }
         // YAML reads `1.33` and `3000` as numbers where the program takes the text.
-        (Some("string"), Value::Number(_) | Value::Bool(_)) => Ok(()),
+        (None, _)
+        | (Some("boolean"), Value::Bool(_))
+        | (Some("string"), Value::String(_) | Value::Number(_) | Value::Bool(_)) => Ok(()),
         (Some("integer"), Value::Number(number)) => {
             let number = number.as_f64().unwrap();
-            let inside = schema
-                .get("minimum")
-                .and_then(Value::as_f64)
-                .is_none_or(|least| least <= number)
-                && schema
-                    .get("maximum")
-                    .and_then(Value::as_f64)
-                    .is_none_or(|most| number <= most);
-            inside
-                .then_some(())
-                .ok_or_else(|| format!("{number} is out of range"))
+            let bound =
+                |key: &str, none: f64| schema.get(key).and_then(Value::as_f64).unwrap_or(none);
+            let inside =
+                (bound("minimum", f64::MIN)..=bound("maximum", f64::MAX)).contains(&number);
+            ensure(inside, || format!("{number} is out of range"))
         }
         (Some("array"), Value::Array(items)) => items
             .iter()
             .try_for_each(|item| valid(root, &schema["items"], item)),
-        (Some("object"), Value::Object(object)) => {
-            for (key, value) in object {
-                let known = schema
-                    .get("properties")
-                    .and_then(|properties| properties.get(key));
-                match known.or_else(|| schema.get("additionalProperties")) {
-                    Some(Value::Bool(false)) => return Err(format!("unknown key {key}")),
-                    Some(schema) => {
-                        valid(root, schema, value).map_err(|why| format!("{key}: {why}"))?
-                    }
-                    None => {}
-                }
-            }
-            let required = schema
-                .get("required")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten();
-            let missing: Vec<&Value> = required
-                .filter(|key| !object.contains_key(key.as_str().unwrap()))
-                .collect();
-            missing
-                .is_empty()
-                .then_some(())
-                .ok_or_else(|| format!("missing {missing:?}"))
-        }
+        (Some("object"), Value::Object(object)) => valid_object(root, schema, object),
         (Some(wanted), value) => Err(format!("{value} is no {wanted}")),
     }
+}
+
+fn valid_object(root: &Value, schema: &Value, object: &Map<String, Value>) -> Result<(), String> {
+    for (key, value) in object {
+        let known = schema
+            .get("properties")
+            .and_then(|properties| properties.get(key));
+        match known.or_else(|| schema.get("additionalProperties")) {
+            Some(Value::Bool(false)) => return Err(format!("unknown key {key}")),
+            Some(schema) => valid(root, schema, value).map_err(|why| format!("{key}: {why}"))?,
+            None => {}
+        }
+    }
+    let required = schema.get("required").and_then(Value::as_array);
+    let is_missing = |key: &&Value| !object.contains_key(key.as_str().unwrap());
+    let missing: Vec<&Value> = required.into_iter().flatten().filter(is_missing).collect();
+    ensure(missing.is_empty(), || format!("missing {missing:?}"))
+}
+
+fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(why()) }
 }
 
 #[test]
@@ -143,7 +121,7 @@ fn the_schema_refuses_what_the_program_refuses() {
 fn every_setting_is_described() {
     let schema = json_schema();
     let mut bare = Vec::new();
-    let mut open = vec![("".to_owned(), &schema)];
+    let mut open = vec![(String::new(), &schema)];
     let definitions = schema["$defs"].as_object().unwrap();
     open.extend(
         definitions

@@ -136,12 +136,11 @@ fn skipped_checks(context: &mut Context<'_>, cluster: &Cluster) {
             return None;
         }
         let near = keys::nearest(id, IDS.iter().map(|(id, _)| *id));
-        let advice = match near {
-            Some(near) => format!("write `{near}`"),
-            None => {
-                let all: Vec<&str> = IDS.iter().map(|(id, _)| *id).collect();
-                format!("known are {}", all.join(", "))
-            }
+        let advice = if let Some(near) = near {
+            format!("write `{near}`")
+        } else {
+            let all: Vec<&str> = IDS.iter().map(|(id, _)| *id).collect();
+            format!("known are {}", all.join(", "))
         };
         Some(format!("there is no check `{id}`; {advice}"))
     };
