@@ -644,3 +644,41 @@ fn a_damaged_bundle_stops_a_run_before_any_host_is_touched() {
         assert_eq!((&event["code"], &event["mutating"]), (&json!(5), &json!(0)));
     }
 }
+
+#[test]
+fn a_junit_file_that_cannot_be_written_is_an_error() {
+    let scene = bundle();
+    for name in [
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "etcd",
+        "coredns",
+    ] {
+        let tag = if name.starts_with("kube") {
+            "v1.33.4"
+        } else {
+            "1"
+        };
+        let file = format!("{name}.tar");
+        scene.write(
+            &file,
+            image(&format!("registry.k8s.io/{name}:{tag}"), "amd64"),
+        );
+        scene.ok(&["bundle", "add", "b", &file]);
+    }
+    let hosts = "cluster: home\nartifacts: {bundle: b}\nnetwork: {plugin: none}\nhosts:\n  cp1: {address: 127.0.0.1, role: [control-plane, worker]}\n";
+    scene.write("inventory.yaml", hosts);
+    let check = ["check", "inventory.yaml", "--offline", "--junit"];
+    let ran = scene.run(&[&check[..], &["up.xml"]].concat());
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    let written = fs::read_to_string(scene.path("up.xml")).unwrap();
+    assert!(written.ends_with("</testsuites>\n"), "{written}");
+    let ran = scene.run(&[&check[..], &["missing/up.xml"]].concat());
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(
+        ran.err
+            .contains("error: the run succeeded, its report did not: cannot write in missing"),
+        "{ran:#?}"
+    );
+}

@@ -86,10 +86,16 @@ impl Run {
             session.close().await;
         }
         drop(self.reporter);
-        // Nobody reads any more when this fails; the exit code still tells.
-        let _ = self.renderer.await;
+        let shown = self.renderer.await;
         let end = end?;
         super::print(&end.result)?;
+        if let Ok(Err(error)) = shown
+            && error.kind() != io::ErrorKind::BrokenPipe
+            && end.code == Code::Done
+        {
+            // Who asked for a JUnit file must hear that there is none; a reader that went away needs no answer.
+            return Err(anyhow::Error::new(error).context("the run succeeded, its report did not"));
+        }
         Ok(end.code)
     }
 
