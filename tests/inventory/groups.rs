@@ -60,7 +60,7 @@ fn versions_are_taken_as_people_write_them() {
     for (written, version) in [
         ("v1.33.4", "1.33.4"),
         ("'1.33.4'", "1.33.4"),
-        ("1.30", "1.30.14"),
+        ("1.34", "1.34.11"),
         ("1.34.0-rc.1", "1.34.0-rc.1"),
     ] {
         let text = BASE.replace("kubernetes: 1.33.4", &format!("kubernetes: {written}"));

@@ -2,27 +2,17 @@
 
 use semver::Version;
 
-use crate::inventory::{
-    ArtifactSource, LoadOptions,
-    context::Context,
-    forms::{KubernetesVersion, WantedVersion},
+use crate::{
+    catalog::catalog,
+    inventory::{
+        ArtifactSource, LoadOptions,
+        context::Context,
+        forms::{KubernetesVersion, WantedVersion},
+    },
 };
 
 /// Oldest and newest supported minor release of Kubernetes 1.
 pub const MINORS: std::ops::RangeInclusive<u64> = 28..=36;
-
-/// Newest known patch releases, used where the inventory names a minor release only. Facts of 2026-08.
-const NEWEST: &[(u64, u64)] = &[
-    (28, 15),
-    (29, 15),
-    (30, 14),
-    (31, 14),
-    (32, 13),
-    (33, 12),
-    (34, 11),
-    (35, 8),
-    (36, 4),
-];
 
 /// The version to install: the option's, the inventory's, or the bundle's.
 pub fn version(
@@ -52,7 +42,7 @@ pub fn version(
             bundle
         }
         (Some(WantedVersion::Exact(version)), _) => version,
-        (Some(WantedVersion::Minor(minor)), None) => newest(minor),
+        (Some(WantedVersion::Minor(minor)), None) => completed(context, minor),
         (_, Some(bundle)) => bundle,
         (None, None) => {
             if !matches!(artifacts, ArtifactSource::Bundle(_)) && !context.has(&["kubernetes"]) {
@@ -75,12 +65,20 @@ pub fn version(
     version
 }
 
+/// The newest patch release of a minor one, where the catalog knows it.
+fn completed(context: &mut Context<'_>, minor: u64) -> Version {
+    if MINORS.contains(&minor) && catalog().latest_patch(minor).is_none() {
+        let message = format!(
+            "1.{minor} leaves the patch release open, and none is known here; write a full version such as `1.{minor}.4`"
+        );
+        context.refuse(&["kubernetes"], message);
+    }
+    newest(minor)
+}
+
 fn newest(minor: u64) -> Version {
-    let patch = NEWEST
-        .iter()
-        .find(|(known, _)| *known == minor)
-        .map_or(0, |(_, patch)| *patch);
-    Version::new(1, minor, patch)
+    let known = catalog().latest_patch(minor);
+    known.cloned().unwrap_or_else(|| Version::new(1, minor, 0))
 }
 
 /// The bundle's own version. A bundle that is not there is a mistake only where nothing else says the version: the run
