@@ -12,12 +12,14 @@ mod host_key;
 mod payload;
 mod run;
 mod secrets;
+mod stream;
 mod transfer;
 
 pub use connect::{Connection, Options};
 pub use control::ControlDir;
 pub use diagnose::{ConnectError, Kind};
 pub use host_key::{HostKey, accept};
-pub use run::{Listener, RunError, Said, Stream};
+pub use run::RunError;
 pub use secrets::{Secret, Secrets};
+pub use stream::{Listener, Said, Stream};
 pub use transfer::{Progress, fetch_script};
