@@ -12,7 +12,7 @@ use std::{
 
 use baremetal::{
     artifacts::{self, Artifacts, From, Item, Kind},
-    inventory::{self, Cluster},
+    inventory::{self, Cluster, Harbor, Mirror, Registry, SecretSource},
     lab,
     observe::{Facts, HostSeen, Observation, facts_script, parse_facts},
     phases::{
@@ -297,6 +297,79 @@ fn longhorn_and_network_manager_get_what_they_need() {
     let listed = listing(&cluster, "cp1", &container, &Artifacts::default());
     assert!(listed.contains("package open-iscsi\n") && !listed.contains("iscsid.service"));
     assert!(!listed.contains("NetworkManager"));
+}
+
+#[test]
+fn registries_are_trusted_and_mirrored() {
+    let mut cluster = load(
+        "cluster: c\nkubernetes: 1.33.4\nendpoint: 10.0.0.11\nhosts:\n  cp1: {address: 10.0.0.11, role: [control-plane, worker]}\n",
+    );
+    let mirror = |url: &str, ca: Option<&str>| Mirror {
+        url: url.into(),
+        ca: ca.map(str::to_owned),
+        skip_verify: false,
+        override_path: ca.is_some(),
+        capabilities: vec![],
+    };
+    cluster.registries = vec![
+        Registry {
+            name: "docker.io".into(),
+            mirrors: vec![
+                mirror("https://a.local/v2/hub", Some("PEM\n")),
+                mirror("https://b.local", None),
+            ],
+            fallback: true,
+        },
+        Registry {
+            name: "_default".into(),
+            mirrors: vec![mirror("https://a.local", None)],
+            fallback: false,
+        },
+    ];
+    cluster.harbor = Some(Harbor {
+        version: "1.19.1".into(),
+        host: "harbor.example:8443".into(),
+        address: Some("10.0.0.200".into()),
+        admin_password: SecretSource::Prompt,
+        storage_class: None,
+        size: "1Gi".into(),
+        values: serde_json::Map::new(),
+    });
+    let listed = listing(&cluster, "cp1", &facts(DEBIAN), &Artifacts::default());
+    let certs = "file /etc/containerd/certs.d";
+    let hosts = |name: &str| -> toml::Table {
+        let (_, rest) = listed
+            .split_once(&format!("{certs}/{name}/hosts.toml 644\n"))
+            .unwrap();
+        let lines: Vec<&str> = rest
+            .lines()
+            .take_while(|line| line.starts_with("    "))
+            .map(str::trim)
+            .collect();
+        lines.join("\n").parse().unwrap()
+    };
+    let hub = hosts("docker.io");
+    assert_eq!(hub["server"].as_str(), Some("https://registry-1.docker.io"));
+    let first = &hub["host"]["https://a.local/v2/hub"];
+    assert_eq!(
+        first["ca"].as_str(),
+        Some("/etc/containerd/certs.d/docker.io/ca-1.crt")
+    );
+    assert_eq!(first["override_path"].as_bool(), Some(true));
+    assert_eq!(first["capabilities"].as_array().unwrap().len(), 2);
+    assert!(hub["host"]["https://b.local"].get("ca").is_none());
+    assert!(listed.contains(&format!("{certs}/docker.io/ca-1.crt 644\n    PEM\n")));
+    // Without fallback nothing but the mirror is ever asked.
+    assert_eq!(
+        hosts("_default")["server"].as_str(),
+        Some("https://a.local")
+    );
+    let own = &hosts("harbor.example:8443")["host"]["https://harbor.example:8443"];
+    assert_eq!(own["skip_verify"].as_bool(), Some(true));
+    assert!(
+        listed.contains("    10.0.0.200 harbor.example\n"),
+        "{listed}"
+    );
 }
 
 /// Every script that runs on hosts is fit for any POSIX shell.

@@ -386,6 +386,15 @@ fn hosts_file(context: &Context<'_>) -> Resource {
     {
         let _ = writeln!(lines, "{} {}", vip.address, cluster.endpoint.host);
     }
+    // Nodes pull from the cluster's own registry before any DNS server knows its name.
+    if let Some(harbor) = &cluster.harbor
+        && let Some(address) = &harbor.address
+    {
+        let name = harbor.host.split(':').next().unwrap_or_default();
+        if name.parse::<std::net::IpAddr>().is_err() && !name.is_empty() {
+            let _ = writeln!(lines, "{address} {name}");
+        }
+    }
     Resource::Block(Block {
         path: "/etc/hosts".to_owned(),
         marker: "hosts".to_owned(),

@@ -33,7 +33,7 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
     for path in ["/etc/containerd", CERTS, "/opt/cni/bin", "/etc/cni/net.d"] {
         resources.push(directory(path));
     }
-    for registry in &context.cluster.registries {
+    for registry in context.cluster.registries.iter().chain(&harbor(context)) {
         resources.extend(trust(registry));
     }
     resources.push(Resource::File(File::new(
@@ -116,6 +116,29 @@ fn config(context: &Context<'_>) -> String {
     };
     templates::render("etc/containerd/config.toml.j2", values)
         .expect("every value of the template is in its struct")
+}
+
+/// The registry on the cluster itself, unless the user says under `registries` how it is trusted.
+///
+/// Its chart makes a certificate of its own on the cluster, which no host knows when its containerd is set up: connections
+/// are encrypted, the certificate is not checked.
+fn harbor(context: &Context<'_>) -> Option<Registry> {
+    let harbor = context.cluster.harbor.as_ref()?;
+    let registries = &context.cluster.registries;
+    if registries.iter().any(|one| one.name == harbor.host) {
+        return None;
+    }
+    Some(Registry {
+        name: harbor.host.clone(),
+        mirrors: vec![Mirror {
+            url: format!("https://{}", harbor.host),
+            ca: None,
+            skip_verify: true,
+            override_path: false,
+            capabilities: ["pull", "resolve", "push"].map(str::to_owned).into(),
+        }],
+        fallback: true,
+    })
 }
 
 #[derive(Serialize)]
