@@ -356,6 +356,17 @@ fn kubelet_configuration(cluster: &Cluster) -> Value {
     if cluster.lab.is_some() || cluster.system.swap == Swap::Allow {
         value["failSwapOn"] = false.into();
     }
+    if cluster.lab.is_some() {
+        // The disk is this machine's: how full it is must not evict pods or delete images that no registry can give back.
+        value["imageGCHighThresholdPercent"] = 100.into();
+        value["imageGCLowThresholdPercent"] = 99.into();
+        value["evictionHard"] = json!({
+            "memory.available": "100Mi",
+            "nodefs.available": "1%",
+            "nodefs.inodesFree": "1%",
+            "imagefs.available": "1%",
+        });
+    }
     merge(&mut value, &Value::Object(cluster.kubelet.config.clone()));
     value
 }
@@ -374,7 +385,7 @@ pub(super) fn kube_proxy_configuration(cluster: &Cluster) -> Value {
     }
     if cluster.lab.is_some() {
         // The limit is the machine's, not the container's to set.
-        value["conntrack"] = json!({"maxPerCore": 0});
+        value["conntrack"] = json!({"maxPerCore": 0, "min": 0});
     }
     merge(
         &mut value,
