@@ -98,7 +98,7 @@ pub struct SourceArgs {
 
 #[derive(Debug, Args)]
 pub struct ConnectionArgs {
-    /// Accept the keys of hosts that are not in known_hosts yet; a changed key stops always
+    /// Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always
     #[arg(long)]
     pub accept_new_host_keys: bool,
     /// Work on at most this many hosts at once

@@ -19,13 +19,13 @@ pub(super) fn sudo_passwords(cluster: &Cluster) -> Result<BTreeMap<String, Secre
         let Sudo::Password(source) = &host.ssh.sudo else {
             continue;
         };
-        let password = match known.iter().find(|(other, _)| *other == source) {
-            Some((_, password)) => password.clone(),
-            None => {
-                let password = read(source, "password for sudo")?;
-                known.push((source, password.clone()));
-                password
-            }
+        let password = if let Some((_, password)) = known.iter().find(|(other, _)| *other == source)
+        {
+            password.clone()
+        } else {
+            let password = read(source, "password for sudo")?;
+            known.push((source, password.clone()));
+            password
         };
         passwords.insert(host.name.clone(), password);
     }

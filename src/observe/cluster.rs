@@ -17,7 +17,7 @@ use crate::{
     templates,
 };
 
-/// Annotation of the kube-proxy ConfigMap and DaemonSet: which configuration was rolled out last.
+/// Annotation of the kube-proxy `ConfigMap` and `DaemonSet`: which configuration was rolled out last.
 pub(crate) const KUBE_PROXY_HASH: &str = "baremetal.dev/kube-proxy-configuration";
 
 /// Live state of the cluster.
@@ -27,13 +27,13 @@ pub struct ApiSeen {
     pub via: String,
     pub nodes: Vec<NodeSeen>,
     pub etcd: Vec<EtcdMember>,
-    /// `config.conf` of the live kube-proxy ConfigMap.
+    /// `config.conf` of the live kube-proxy `ConfigMap`.
     pub kube_proxy: Option<Value>,
-    /// Whether the kube-proxy DaemonSet is there; `kubeadm init` makes it last.
+    /// Whether the kube-proxy `DaemonSet` is there; `kubeadm init` makes it last.
     pub kube_proxy_daemon_set: bool,
     /// Whether kube-proxy's pods were rolled after the last change of their configuration by us.
     pub kube_proxy_rolled: bool,
-    /// Whether the CoreDNS Deployment is there.
+    /// Whether the `CoreDNS` Deployment is there.
     pub coredns: bool,
     /// `ClusterConfiguration` of the live kubeadm-config.
     pub cluster_configuration: Option<Value>,
@@ -76,12 +76,12 @@ pub struct AddonSeen {
 }
 
 /// Questions that every cluster is asked; answers are sections of the script's output.
-const QUESTIONS: &str = r#"
+const QUESTIONS: &str = r"
 ask nodes kube get nodes -o json
 ask system kube -n kube-system get configmap/kube-proxy configmap/kubeadm-config daemonset/kube-proxy deployment/coredns --ignore-not-found -o json
 ask etcd-members etcd member list
 ask etcd-health etcd endpoint health --cluster
-"#;
+";
 
 /// The read-only script for an elected control plane.
 pub fn api_script(cluster: &Cluster, artifacts: &Artifacts) -> Result<Script> {

@@ -39,7 +39,7 @@ pub(super) fn actions(
     }])
 }
 
-/// Whether `kubeadm init` has run to its end: it installs CoreDNS and kube-proxy last.
+/// Whether `kubeadm init` has run to its end: it installs `CoreDNS` and kube-proxy last.
 fn is_whole(cluster: &Cluster, api: &ApiSeen) -> bool {
     api.cluster_configuration.is_some()
         && api.coredns
@@ -95,7 +95,7 @@ fn action(cluster: &Cluster, host: &Host, seen: &Observation) -> Result<Action> 
         .arg(balancer)
         .arg(port)
         .attach("kubeadm.yaml", configuration)
-        .timeout(cluster.control_plane.init_timeout + Duration::from_secs(900));
+        .timeout(cluster.control_plane.init_timeout + Duration::from_mins(15));
     if let Some(encryption) = &cluster.control_plane.encryption {
         script = if encryption.key.is_some() {
             let key = format!("@@{ENCRYPTION_KEY}@@");

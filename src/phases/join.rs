@@ -179,7 +179,7 @@ fn control_plane_credentials(
         .attach("init.yaml", kubeadm::init_configuration(cluster, elected)?)
         .attach("cluster.yaml", kubeadm::cluster_configuration(cluster)?)
         .sensitive()
-        .timeout(Duration::from_secs(240));
+        .timeout(Duration::from_mins(4));
     Ok(Action {
         id: format!("join-credentials-{}", host.name),
         title: format!("check etcd, make a token and a certificate key for {}", host.name),
@@ -210,7 +210,7 @@ fn worker_credentials(
         .arg("")
         .arg("no")
         .sensitive()
-        .timeout(Duration::from_secs(120));
+        .timeout(Duration::from_mins(2));
     Action {
         id: "join-credentials-workers".to_owned(),
         title: "make a token for the workers".to_owned(),
@@ -239,7 +239,7 @@ fn join(cluster: &Cluster, host: &Host, secrets: &JoinSecrets) -> Result<Action>
             "kubeadm.yaml",
             kubeadm::join_configuration(cluster, host, secrets)?,
         )
-        .timeout(cluster.control_plane.init_timeout + Duration::from_secs(900));
+        .timeout(cluster.control_plane.init_timeout + Duration::from_mins(15));
     if encrypted {
         script = script.attach_with_secrets("encryption", format!("@@{}@@", secrets.encryption));
     }
@@ -263,7 +263,7 @@ fn revoke(whose: &str, secrets: &JoinSecrets) -> Action {
         detail: Vec::new(),
         script: shell::change("revoke")
             .attach_with_secrets("token", format!("@@{}@@", secrets.token))
-            .timeout(Duration::from_secs(60)),
+            .timeout(Duration::from_mins(1)),
         units: Vec::new(),
         hint: "the token ends by itself 15 minutes after it was made".to_owned(),
     }

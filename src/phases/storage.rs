@@ -1,4 +1,4 @@
-//! Longhorn, then its StorageClasses and recurring jobs.
+//! Longhorn, then its `StorageClasses` and recurring jobs.
 
 use std::collections::BTreeMap;
 

@@ -100,7 +100,7 @@ fn on_host(cluster: &Cluster, host: &Host) -> Action {
         .arg(vip)
         .arg(answer(host))
         .arg(shell::yes(host.is_node()))
-        .timeout(Duration::from_secs(60));
+        .timeout(Duration::from_mins(1));
     script.mutating = false;
     Action {
         id: format!("verify-{}", host.name),
@@ -125,7 +125,7 @@ fn whole(cluster: &Cluster, seen: &Observation, reached: &[&Host], holders: Stri
         .arg(format!("v{}", cluster.version))
         .arg(shell::yes(networked))
         .attach_with_secrets("holders", holders)
-        .timeout(Duration::from_secs(600));
+        .timeout(Duration::from_mins(10));
     for host in reached.iter().filter(|host| host.is_node()) {
         script = script.arg(&host.name);
     }

@@ -8,6 +8,15 @@
 //! - [`kubelet`] registers its Node; static pods run beside it ([`pods`]): an etcd member ([`store`]) and an [`apiserver`] over TLS.
 //! - [`kubectl`], [`helm`], [`etcdctl`] and [`crictl`] are clients of those.
 
+#![allow(
+    clippy::match_bool,
+    clippy::similar_names,
+    clippy::format_push_string,
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::assigning_clones,
+    reason = "a test double is read for what it plays; two-armed tables on a bool and near names read well"
+)]
+
 mod apiserver;
 mod args;
 mod bundle;

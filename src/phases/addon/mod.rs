@@ -132,7 +132,7 @@ fn action(unit: &Unit, prepared: &Prepared, live: Option<&AddonSeen>) -> Action 
         script.body.push_str(&wait_call(&addon.namespace, wait));
     }
     script.attachments = prepared.attachments.clone();
-    script.timeout = std::time::Duration::from_secs(1800);
+    script.timeout = std::time::Duration::from_mins(30);
     let mut detail = vec![prepared.method.describe()];
     if let Some(live) = live {
         detail.extend(live.diff.lines().map(str::to_owned));

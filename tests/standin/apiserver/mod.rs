@@ -6,7 +6,9 @@ pub mod controllers;
 mod errors;
 mod objects;
 mod patch;
+mod routes;
 pub mod schema;
+mod services;
 mod tokens;
 mod workloads;
 
@@ -127,7 +129,7 @@ impl Server {
         if request.path == "/standin/sign" {
             return access::sign(&user, request);
         }
-        objects::answer(&objects, request).await
+        routes::answer(&objects, request).await
     }
 
     fn store(&self) -> Result<Arc<Store>, Failure> {

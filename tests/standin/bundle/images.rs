@@ -30,7 +30,13 @@ const ADD_ONS: &[&str] = &[
     "docker.io/longhornio/csi-provisioner:v5.3.0",
     "docker.io/goharbor/harbor-core:v2.15.1",
     "docker.io/goharbor/harbor-portal:v2.15.1",
-    "docker.io/goharbor/registry-photon:v2.15.1",
+    "docker.io/goharbor/harbor-registry:v2.15.1",
+    "docker.io/goharbor/harbor-jobservice:v2.15.1",
+    "docker.io/goharbor/harbor-nginx:v2.15.1",
+    "quay.io/tigera/operator:v1.42.3",
+    "quay.io/calico/node:v3.32.1",
+    "quay.io/cilium/cilium:v1.20.1",
+    "quay.io/cilium/operator-generic:v1.20.1",
     "registry.k8s.io/e2e-test-images/agnhost:2.53",
 ];
 
@@ -44,6 +50,7 @@ pub fn all(version: &str) -> Vec<Image> {
             let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
             let name = match (parent.rsplit('/').next(), name) {
                 (Some("metallb"), "controller" | "speaker") => format!("metallb-{name}"),
+                (Some(parent @ ("calico" | "tigera")), name) => format!("{parent}-{name}"),
                 _ => name.to_owned(),
             };
             Image { name, reference }

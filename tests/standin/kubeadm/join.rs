@@ -13,7 +13,7 @@ use super::{
     config::Config,
     etcd,
     init::{self, Own},
-    manifests, node, preflight, token,
+    kubelet, manifests, node, preflight, token,
     upload::{self, Api, SYSTEM},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub async fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
     let found = discover(&config).await?;
     let api = Api::new(found.access.client()?);
     config.cluster = fetch(&api, "kubeadm-config", "ClusterConfiguration").await?;
-    let kubelet = fetch(&api, "kubelet-config", "kubelet").await?;
+    let settings = fetch(&api, "kubelet-config", "kubelet").await?;
     let own = Own::of(
         &config.join,
         &config.join["controlPlane"]["localAPIEndpoint"],
@@ -80,14 +80,14 @@ pub async fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
         manifests::write_control_plane(&plane, directory)?;
     }
     bootstrap(&found, &own)?;
-    init::write_kubelet(
+    kubelet::write(
         &own,
         &config.join["nodeRegistration"],
-        &kubelet,
+        &settings,
         directory,
         &config.cluster,
     )?;
-    init::start_kubelet()?;
+    kubelet::start()?;
     wait_for_identity(&config).await?;
     if control_plane {
         let api = Api::new(Access::read("/etc/kubernetes/admin.conf")?.client()?);

@@ -1,11 +1,13 @@
 //! `kubeadm`: the verbs that a cluster's life needs.
 
 mod certificates;
+pub mod components;
 pub mod config;
 mod etcd;
 mod images;
 mod init;
 mod join;
+mod kubelet;
 mod manifests;
 mod node;
 mod patches;

@@ -30,20 +30,22 @@ pub async fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
     }
     let skipped = flags.list("skip-phases");
     let data = data_directory();
-    if let (Some(data), false) = (
-        &data,
-        skipped.iter().any(|phase| phase == "remove-etcd-member"),
-    ) {
-        if let Err(problem) = leave_etcd().await {
-            say(format!(
-                "[stand-in] [reset] Failed to remove etcd member: {problem:#}, please manually remove this etcd member using etcdctl"
-            ));
-        }
-        empty(data);
+    let leaves = !skipped.iter().any(|phase| phase == "remove-etcd-member");
+    if data.is_some()
+        && leaves
+        && let Err(problem) = leave_etcd().await
+    {
+        say(format!(
+            "[stand-in] [reset] Failed to remove etcd member: {problem:#}, please manually remove this etcd member using etcdctl"
+        ));
     }
     say("[stand-in] [reset] Stopping the kubelet service");
     runtime::systemctl(&["stop", "kubelet.service"]);
     pods::stop();
+    // Only now: a member that still runs would write again.
+    if let Some(data) = &data {
+        empty(data);
+    }
     empty(manifests::DIRECTORY);
     empty(flags.get("cert-dir").unwrap_or("/etc/kubernetes/pki"));
     empty("/var/lib/kubelet");

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::{
     certificates::{PKI, SHARED},
     config::{Config, or},
-    init::{Own, kubelet_defaults},
-    seal,
+    init::Own,
+    kubelet, seal,
 };
 use crate::{kubeconfig, net::Client, pki, versions, yaml};
 
@@ -120,7 +120,7 @@ pub async fn configuration(api: &Api, config: &Config, own: &Own) -> Result<()> 
     networking["serviceSubnet"] = json!(or(&networking["serviceSubnet"], "10.96.0.0/12"));
     let data = json!({"ClusterConfiguration": yaml::text(&cluster)?});
     config_map(api, "kubeadm-config", &data, &json!({})).await?;
-    let data = json!({"kubelet": yaml::text(&kubelet_defaults(config))?});
+    let data = json!({"kubelet": yaml::text(&kubelet::defaults(config))?});
     config_map(api, "kubelet-config", &data, &json!({})).await
 }
 
@@ -209,7 +209,7 @@ pub async fn coredns(api: &Api, config: &Config, own: &Own) -> Result<()> {
     let service = json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": labels},
-        "spec": {"selector": labels, "clusterIP": kubelet_defaults(config)["clusterDNS"][0],
+        "spec": {"selector": labels, "clusterIP": kubelet::defaults(config)["clusterDNS"][0],
             "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]},
     });
     api.put(&format!("{SYSTEM}/services"), &service).await?;

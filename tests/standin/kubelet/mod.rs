@@ -12,13 +12,16 @@ use crate::{
     args::Flags,
     block_on, complain,
     identity::Identity,
-    kubeadm::config::check_kubelet,
+    kubeadm::components::check_kubelet,
     kubeconfig::{self, Access},
     pki, pods, runtime, say, yaml,
 };
 
 /// Flags of the real kubelet that units and kubeadm use; the deprecated ones among them still work.
 const FLAGS: &str = "version config= config-dir= kubeconfig= bootstrap-kubeconfig= container-runtime-endpoint= image-service-endpoint= node-ip= hostname-override= node-labels= register-with-taints= register-node v,v= cgroup-driver= cert-dir= root-dir= resolv-conf= max-pods= fail-swap-on volume-plugin-dir= cloud-provider= cloud-config= address= port= read-only-port= anonymous-auth authorization-mode= client-ca-file= cluster-dns= cluster-domain= pod-manifest-path= feature-gates= logging-format= system-reserved= kube-reserved= system-reserved-cgroup= kube-reserved-cgroup= reserved-cpus= eviction-hard= eviction-soft= image-gc-high-threshold= image-gc-low-threshold= runtime-cgroups= kubelet-cgroups= protect-kernel-defaults rotate-certificates serialize-image-pulls tls-cert-file= tls-private-key-file= tls-cipher-suites= tls-min-version= streaming-connection-idle-timeout= make-iptables-util-chains event-qps= seccomp-default cpu-manager-policy= topology-manager-policy= allowed-unsafe-sysctls= node-status-update-frequency= pod-max-pids= cgroups-per-qos cgroup-root= enforce-node-allocatable= local-storage-capacity-isolation oom-score-adj= healthz-port= healthz-bind-address= container-log-max-size= container-log-max-files= log-file= vmodule=";
+
+/// How often the node says that it lives.
+const BEAT: Duration = Duration::from_millis(1500);
 
 pub fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
     if let [first, directory] = arguments
@@ -131,7 +134,7 @@ async fn serve(identity: &Identity, flags: &Flags, config: &Value) -> Result<()>
         if let Err(problem) = node.tell(&client).await {
             complain(&format!("[stand-in] kubelet: {problem:#}"));
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(BEAT).await;
     }
 }
 

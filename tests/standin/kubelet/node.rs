@@ -1,6 +1,12 @@
 //! The Node object of this host and its mirror pods.
 
-use std::{fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -13,6 +19,7 @@ use crate::{
     pods, runtime, yaml,
 };
 
+const IMAGES_EVERY: Duration = Duration::from_secs(5);
 const CNI: &str = "/etc/cni/net.d";
 /// DaemonSets that install a CNI configuration on every node.
 const NETWORKS: &[&str] = &["kube-flannel-ds", "calico-node", "cilium"];
@@ -25,6 +32,8 @@ pub struct Node {
     taints: Vec<Value>,
     manifests: String,
     max_pods: u64,
+    /// Images of containerd, and when they were listed.
+    images: Mutex<(Option<Instant>, BTreeSet<String>)>,
 }
 
 impl Node {
@@ -54,6 +63,7 @@ impl Node {
                 .unwrap_or_default()
                 .to_owned(),
             max_pods: config["maxPods"].as_u64().unwrap_or(110),
+            images: Mutex::default(),
         }
     }
 
@@ -128,7 +138,8 @@ impl Node {
         let memory = memory.split_whitespace().nth(1).unwrap_or("0").to_owned();
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let capacity = json!({"cpu": cpus.to_string(), "memory": format!("{memory}Ki"), "pods": self.max_pods.to_string(), "ephemeral-storage": "100Gi"});
-        let images: Vec<Value> = runtime::images()
+        let images: Vec<Value> = self
+            .images()
             .into_iter()
             .map(|image| json!({"names": [image], "sizeBytes": 1024}))
             .collect();
@@ -149,6 +160,15 @@ impl Node {
                 "machineID": fs::read_to_string("/etc/machine-id").unwrap_or_default().trim(),
             },
         })
+    }
+
+    /// Images of containerd, listed anew every few seconds.
+    fn images(&self) -> BTreeSet<String> {
+        let mut kept = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0.is_none_or(|when| when.elapsed() > IMAGES_EVERY) {
+            *kept = (Some(Instant::now()), runtime::images());
+        }
+        kept.1.clone()
     }
 
     /// What a pod network's DaemonSet does on each node: it leaves a CNI configuration.

@@ -67,7 +67,16 @@ pub async fn supervise(store: Arc<Store>) {
         {
             // A leader that is no member any more has told the others; now it leaves.
             let mut inner = store.lock();
-            if inner.role == Role::Leader && !inner.state.members.contains_key(&store.id) {
+            let last = inner.state.last;
+            let told = inner.state.voters().filter(|member| {
+                inner
+                    .peers
+                    .get(&member.id)
+                    .is_some_and(|(position, _)| *position >= last)
+            });
+            let told = told.count() >= inner.state.majority();
+            let removed = !inner.state.members.contains_key(&store.id);
+            if inner.role == Role::Leader && removed && told {
                 inner.role = Role::Follower;
             }
         }
