@@ -1,5 +1,10 @@
 //! What the phases of a host ask for: golden listings by system, version and role, and the real thing on a lab host.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test tells one story from its beginning to its end"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -129,7 +134,7 @@ fn listing(cluster: &Cluster, name: &str, facts: &Facts, artifacts: &Artifacts) 
                     indent(&mut out, &block.content);
                 }
                 Resource::Module(module) => {
-                    writeln!(out, "{} required: {}", resource.label(), module.required).unwrap()
+                    writeln!(out, "{} required: {}", resource.label(), module.required).unwrap();
                 }
                 Resource::Sysctl(sysctl) => {
                     writeln!(

@@ -1,5 +1,10 @@
 //! Probe and apply scripts of resources that are files, run for real under a temporary directory.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::format_collect,
+    reason = "a test tells one story from its beginning to its end"
+)]
 
 use std::{
     fs,

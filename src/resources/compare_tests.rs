@@ -40,6 +40,7 @@ fn one(service: Service, values: &[(&str, &str)]) -> Vec<&'static str> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn services_are_restarted_and_reloaded_when_older_than_their_files() {
     use ServiceState::{Any, Running, Stopped};
     type Case = (
