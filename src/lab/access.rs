@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    fs,
+    fs::{self, File},
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
@@ -197,6 +197,17 @@ pub fn make_directory(path: &Path) -> Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| path.display().to_string())
+}
+
+/// Waits for an exclusive lock; the kernel releases it when this process ends.
+pub async fn lock(path: PathBuf) -> Result<File> {
+    tokio::task::spawn_blocking(move || {
+        let file = File::create(&path)?;
+        file.lock()?;
+        Ok(file)
+    })
+    .await?
+    .map_err(|error: std::io::Error| anyhow::Error::from(error).context("lab: lock"))
 }
 
 /// Replaces a file as a whole, readable by its owner only.

@@ -36,7 +36,7 @@ impl Engine {
             };
             match engine.containers(cluster).await {
                 Ok(containers) => return Ok((engine, containers)),
-                Err(error) => causes.push(format!("{error:#}")),
+                Err(error) => causes.push(error.to_string().replacen("lab: ", "", 1)),
             }
         }
         Err(Failure::new(
@@ -65,22 +65,21 @@ impl Engine {
 
     /// Runs one command of the engine and gives its stdout.
     pub async fn run(&self, args: &[String]) -> Result<String> {
-        let verb = args.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
+        let refused = |why: &str| {
+            let verb = args.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
+            Failure::new(
+                Code::Preflight,
+                format!("lab: {} {verb}: {}", self.program, why.trim()),
+            )
+        };
         let output = tokio::time::timeout(TIMEOUT, self.command(args).output())
             .await
-            .with_context(|| {
-                format!(
-                    "{} {verb}: no answer in {} s",
-                    self.program,
-                    TIMEOUT.as_secs()
-                )
-            })?
-            .with_context(|| format!("{}: cannot be run", self.program))?;
+            .map_err(|_| refused(&format!("no answer in {} s", TIMEOUT.as_secs())))?
+            .map_err(|error| refused(&format!("cannot be run: {error}")))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        anyhow::bail!("{} {verb}: {}", self.program, stderr.trim())
+        Err(refused(&String::from_utf8_lossy(&output.stderr)).into())
     }
 
     /// The containers of the cluster's lab, by host name.

@@ -1,4 +1,13 @@
-use super::*;
+use tokio::task::JoinSet;
+
+use super::{
+    super::{
+        boot::{at, together},
+        container::Environment,
+        hosts::name_servers,
+    },
+    *,
+};
 
 fn cluster(hosts: &str) -> Cluster {
     let directory = tempfile::tempdir().unwrap();
@@ -118,7 +127,11 @@ async fn an_engine_that_is_not_there_is_told_with_what_to_install() {
     let error = status(&cluster).await.unwrap_err();
     let failure = error.downcast_ref::<Failure>().unwrap();
     assert_eq!(failure.code, Code::Preflight);
-    assert!(failure.message.contains("/nowhere/docker: cannot be run"));
+    assert!(
+        failure
+            .message
+            .contains("/nowhere/docker ps --all: cannot be run")
+    );
     assert!(failure.hint.as_ref().unwrap().contains("install"));
 }
 
@@ -143,4 +156,20 @@ fn commands_of_a_lab_need_a_lab_and_one_of_its_hosts() {
     cluster.lab = None;
     let error = ssh(&cluster, "cp1", &[]).unwrap_err();
     assert!(error.to_string().contains("no `lab:` block"));
+}
+
+#[test]
+fn a_host_is_named_and_code_and_hint_are_kept() {
+    let cause = Failure::new(Code::Preflight, "lab: docker run: no space").hint("make room");
+    let error = at("cp1", cause.into());
+    let failure = error.downcast_ref::<Failure>().unwrap();
+    assert_eq!(failure.message, "host cp1: lab: docker run: no space");
+    assert_eq!(failure.code, Code::Preflight);
+    assert_eq!(failure.hint.as_deref(), Some("make room"));
+    let error = at("cp1", anyhow::anyhow!("inner").context("outer"));
+    let failure = error.downcast_ref::<Failure>().unwrap();
+    assert_eq!(
+        (failure.message.as_str(), failure.code),
+        ("host cp1: outer: inner", Code::Unreachable)
+    );
 }

@@ -5,16 +5,21 @@
 //! `baremetal.lab=<cluster>`, and [`down`] removes what carries it. Images are shared by all labs.
 //!
 //! ```text
-//! engine   docker or podman, as commands            container  what is made for a host (pure)
-//! image    the hosts' image, made once per recipe   address    what the inventory may ask for (pure)
-//! access   key, host keys, ssh configuration        lifecycle  up, status, down, destroy
+//! lifecycle  up, status, down, the loss of a host
+//! hosts      makes what is missing: network, volumes, containers      boot    waits for them, learns their keys
+//! image      the hosts' image, made once per recipe                   base    what it starts from
+//! engine     docker or podman, as commands                            access  key, host keys, ssh configuration
+//! container, address, capabilities                                    what to ask the engine for (pure)
 //! ```
 
 mod access;
 mod address;
+mod base;
+mod boot;
 mod capabilities;
 mod container;
 mod engine;
+mod hosts;
 mod image;
 mod lifecycle;
 
