@@ -224,7 +224,9 @@ fn answer(cluster: &Cluster) -> String {
         let value: Value = serde_yaml::from_slice(&attachment.content).unwrap();
         value.to_string()
     };
-    let mut text = String::from("%% nodes 0\n{\"items\": []}\n");
+    let mut text = String::from(
+        "%% nodes 0\n{\"items\": []}\n%% system 0\n{\"items\": []}\n%% etcd-members 0\n\n%% etcd-health 0\n\n",
+    );
     let mut releases = Vec::new();
     for step in steps(cluster, &untouched(cluster)) {
         let name = step.action.id.trim_start_matches("apply-").to_owned();

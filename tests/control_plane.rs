@@ -401,7 +401,8 @@ fn a_whole_cluster_needs_neither_init_nor_joins() {
 
 #[test]
 fn half_done_members_are_finished_and_others_left_alone() {
-    let cases: [(&str, fn(&mut Observation)); 6] = [
+    type Break = fn(&mut Observation);
+    let cases: [(&str, Break); 6] = [
         ("cp2", |seen| {
             api(seen).nodes.retain(|node| node.name != "cp2")
         }),

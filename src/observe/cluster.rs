@@ -94,7 +94,7 @@ pub fn api_script(cluster: &Cluster, artifacts: &Artifacts) -> Result<Script> {
         });
     let mut body = script_body("addon");
     body.push_str(templates::text("actions/addon-observe.sh"));
-    body.push_str(&format!("etcd_endpoint='{endpoint}'\n"));
+    body.extend(["etcd_endpoint='", endpoint, "'\n"]);
     body.push_str(QUESTIONS);
     body.push_str(&questions);
     body.push_str("answers\n");
@@ -111,24 +111,29 @@ pub fn parse_api(
     stdout: &str,
 ) -> Result<ApiSeen> {
     let answers = sections(stdout);
-    let answer = |name: &str| answers.get(name).cloned().unwrap_or_default();
-    let nodes = answer("nodes");
-    anyhow::ensure!(
-        nodes.status == 0,
-        "the API does not list its nodes: {}",
-        nodes.err.trim()
-    );
-    let nodes: Value = serde_json::from_str(&nodes.out).context("the list of nodes")?;
+    let answer = |name: &str, what: &str| -> Result<&Answer> {
+        let answer = answers
+            .get(name)
+            .with_context(|| format!("{what} was not answered"))?;
+        // Guessing from half an answer would plan joins of members.
+        anyhow::ensure!(answer.status == 0, "{what}: {}", answer.err.trim());
+        Ok(answer)
+    };
+    let nodes: Value = serde_json::from_str(&answer("nodes", "the list of nodes")?.out)?;
+    let system: Value = serde_json::from_str(&answer("system", "the objects of kubeadm")?.out)
+        .context("the objects of kubeadm")?;
+    let none = Answer::default();
     let mut seen = ApiSeen {
         via: via.to_owned(),
         nodes: items(&nodes).map(node).collect(),
-        etcd: members(&answer("etcd-members").out, &answer("etcd-health")),
+        etcd: members(
+            &answer("etcd-members", "the members of etcd")?.out,
+            answers.get("etcd-health").unwrap_or(&none),
+        ),
         addons: addon::read_answers(cluster, artifacts, &answers)?,
         ..ApiSeen::default()
     };
-    if let Ok(system) = serde_json::from_str(&answer("system").out) {
-        read_system(&system, &mut seen)?;
-    }
+    read_system(&system, &mut seen)?;
     Ok(seen)
 }
 
@@ -139,7 +144,7 @@ fn sections(stdout: &str) -> BTreeMap<String, Answer> {
     for line in stdout.lines() {
         if let Some(header) = line.strip_prefix("%% ") {
             let (name, status) = header.split_once(' ').unwrap_or((header, "0"));
-            if !name.ends_with(".err") {
+            if name.strip_suffix(".err").is_none() {
                 answers.entry(name.to_owned()).or_default().status = status.parse().unwrap_or(2);
             }
             current = Some(name.to_owned());

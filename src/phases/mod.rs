@@ -46,7 +46,7 @@ pub const PHASES: &[Phase] = &[
     phase(PhaseId::Network,           "pod network",                           On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
     phase(PhaseId::JoinControlPlane,  "join control planes",                   On::OtherControlPlanes, AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Every(PhaseId::Init)]),
     phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::Init), Need::Some(PhaseId::JoinControlPlane)]),
-    phase(PhaseId::NodeMetadata,      "labels, taints and roles",              On::Api,                AtOnce::One, &[Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
+    phase(PhaseId::NodeMetadata,      "labels, taints and roles",              On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init), Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
     phase(PhaseId::StrictArp,         "strict ARP in the live kube-proxy",     On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
     phase(PhaseId::MetalLb,           "MetalLB",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::StrictArp), Need::Some(PhaseId::NodeMetadata)]),
     phase(PhaseId::Storage,           "Longhorn",                              On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Some(PhaseId::NodeMetadata)]),

@@ -1,4 +1,4 @@
-//! Longhorn, then its `StorageClasses` and recurring jobs.
+//! Longhorn, then its storage classes and recurring jobs.
 
 use std::collections::BTreeMap;
 
@@ -64,6 +64,7 @@ pub(super) fn units(cluster: &Cluster) -> Result<Vec<Unit>> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a chart")]
 struct ChartValues<'a> {
     default_class: bool,
     replicas: u8,

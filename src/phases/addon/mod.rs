@@ -131,7 +131,7 @@ fn action(unit: &Unit, prepared: &Prepared, live: Option<&AddonSeen>) -> Action 
     for wait in &addon.wait {
         script.body.push_str(&wait_call(&addon.namespace, wait));
     }
-    script.attachments = prepared.attachments.clone();
+    script.attachments.clone_from(&prepared.attachments);
     script.timeout = std::time::Duration::from_mins(30);
     let mut detail = vec![prepared.method.describe()];
     if let Some(live) = live {

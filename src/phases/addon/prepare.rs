@@ -108,9 +108,9 @@ impl Prepared {
         line.pop();
         let chart = quote(chart);
         if *attached {
-            line.push_str(&format!(" \"$BM\"/{chart}"));
+            line.extend([" \"$BM\"/", &chart]);
         } else {
-            line.push_str(&format!(" {chart}"));
+            line.extend([" ", &chart]);
         }
         for arg in args {
             line.push(' ');
@@ -219,13 +219,12 @@ fn base(unit: &Unit) -> Result<Vec<Attachment>> {
     }
     let mut list = String::new();
     for secret in &unit.secrets {
-        list.push_str(&format!(
-            "secret {} {} {}\n",
-            secret.namespace, secret.name, secret.kind
-        ));
+        let words = ["secret", &secret.namespace, &secret.name, &secret.kind];
+        list.push_str(&words.join(" "));
+        list.push('\n');
         for (key, source) in &secret.keys {
             let file = format!("{}.secret.{source}", addon.name);
-            list.push_str(&format!("value {key} {file}\n"));
+            list.extend(["value ", key, " ", &file, "\n"]);
             attachments.push(Attachment {
                 name: file,
                 content: format!("@@{source}@@").into_bytes(),
