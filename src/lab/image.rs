@@ -19,9 +19,6 @@ use crate::{inventory::Lab, report::Reporter, templates};
 /// Label of every image that a lab made; `baremetal.lab=<cluster>` is not on them because labs share them.
 pub const LABEL: &str = "baremetal.lab.image";
 
-/// Label of a container in which an image is being made; its value says for whom.
-const BUILD_LABEL: &str = "baremetal.lab.build";
-
 /// What a freshly installed server has.
 const BASE: &str = "systemd systemd-sysv dbus openssh-server sudo iproute2 iputils-ping iputils-arping procps kmod \
     curl ca-certificates openssl conntrack iptables nftables ethtool socat ebtables gpgv util-linux netbase less perl python3";
@@ -108,20 +105,22 @@ async fn from_this_machine(engine: &Engine, script: &str, reporter: &Reporter) -
 
 /// `baremetal-lab:<hash of recipe and base>`.
 fn name(script: &str, base: &str) -> String {
-    let mut digest = Sha256::new();
-    digest.update(script);
-    digest.update([0]);
-    digest.update(base);
-    let hash = digest
-        .finalize()
+    format!(
+        "baremetal-lab:{}",
+        hash(&[script.as_bytes(), base.as_bytes()].join(&0))
+    )
+}
+
+/// Twelve hexadecimal digits.
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
         .iter()
         .take(6)
         .fold(String::new(), |mut text, byte| {
             // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
             text
-        });
-    format!("baremetal-lab:{hash}")
+        })
 }
 
 /// Runs the recipe in a container of `base` and keeps the outcome as `image`.
@@ -134,18 +133,20 @@ async fn provision(
     reporter: &Reporter,
 ) -> Result<()> {
     reporter.note(format!("lab image: making {image} from {base}"));
-    let builder = format!("baremetal_build_{}", std::process::id());
-    let build_label = format!("{BUILD_LABEL}={}", access::state_directory()?.display());
-    // The caller holds the lock of this state directory, so a builder of ours is what a killed run left.
-    let filter = format!("--filter=label={build_label}");
-    for stale in engine.list(&["ps", "--all", "--quiet", &filter]).await? {
-        engine.run(&strings(&["rm", "--force", &stale])).await?;
-    }
+    // One name per state directory, whose lock the caller holds: a container of that name is what a killed run left. Not found by
+    // a label, because hosts inherit the labels of the container that their image was made in.
+    let builder = format!(
+        "baremetal_build_{}",
+        hash(access::state_directory()?.as_os_str().as_encoded_bytes())
+    );
+    let remove = strings(&["rm", "--force", &builder]);
+    // Some engines call it an error when there is nothing to remove.
+    let _ = engine.run(&remove).await;
     let mut args = strings(&[
         "run",
         "--interactive",
         &format!("--name={builder}"),
-        &format!("--label={build_label}"),
+        &format!("--label={LABEL}=build"),
         "--network=host",
     ]);
     if let Some(directory) = sources {
@@ -180,7 +181,7 @@ async fn provision(
     }
     .await;
     // Whatever happened, the container is of no further use.
-    let removed = engine.run(&strings(&["rm", "--force", &builder])).await;
+    let removed = engine.run(&remove).await;
     outcome?;
     removed.map(drop)
 }
