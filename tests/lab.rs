@@ -140,6 +140,16 @@ async fn e2e_lab_hosts_are_replaced_one_by_one() {
         [HostState::Running, HostState::Missing, HostState::Stopped]
     );
 
+    // `baremetal up` powers a machine on, but does not replace one that is gone.
+    lab::ready(&cluster, &reporter).await.unwrap();
+    lab::ready(&cluster, &reporter).await.unwrap();
+    let states = lab::status(&cluster).await.unwrap();
+    let states: Vec<HostState> = states.iter().map(|host| host.state).collect();
+    assert_eq!(
+        states,
+        [HostState::Running, HostState::Missing, HostState::Running]
+    );
+
     let after = lab::up(&cluster, &reporter).await.unwrap();
     let second = identities(&after);
     assert_eq!(first[0], second[0]);

@@ -7,6 +7,7 @@
 mod addons;
 mod bundle;
 mod control_plane;
+mod e2e;
 mod host_phases;
 mod inventory;
 mod lab;
@@ -14,4 +15,5 @@ mod preflight;
 mod report;
 mod resources;
 mod ssh;
+mod support;
 mod topologies;

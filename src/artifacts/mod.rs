@@ -147,6 +147,31 @@ pub fn resolve(cluster: &Cluster) -> Result<Artifacts> {
     }
 }
 
+/// What [`resolve`] would give, without asking anybody: for `render`, which shows files and needs no bytes.
+pub fn assumed(cluster: &Cluster) -> Result<Artifacts> {
+    if matches!(cluster.artifacts, ArtifactSource::Bundle(_)) {
+        return resolve(cluster);
+    }
+    let items = required(cluster)
+        .into_iter()
+        .filter(|need| need.kinds != [Kind::Image])
+        .map(|need| Item {
+            name: need.name,
+            kind: need.kinds[0],
+            version: need.version.unwrap_or_else(|| "newest".to_owned()),
+            arch: None,
+            sha256: "0".repeat(64),
+            size: None,
+            images: Vec::new(),
+            from: From::Url(String::new()),
+        })
+        .collect();
+    Ok(Artifacts {
+        items,
+        ..Artifacts::default()
+    })
+}
+
 /// [`resolve`] for upstream or a mirror of it: nothing is fetched but checksums that are not pinned.
 fn resolve_upstream(
     cluster: &Cluster,

@@ -47,7 +47,7 @@ async fn check(opened: &Opened) -> Result<Ending> {
     let findings = preflight::check(&opened.cluster, &seen);
     super::show_findings(&opened.session, &findings);
     opened.gate(&seen, &findings)?;
-    opened.session.all_reached()?;
+    opened.all_reached()?;
     let warnings = findings
         .iter()
         .filter(|finding| finding.level == Level::Warning)

@@ -41,7 +41,7 @@ async fn fetch(opened: &Opened, out: Option<&Path>) -> Result<Ending> {
             .is_some_and(|host| host.facts.kube.admin_conf)
     };
     if !has(&seen.elected) {
-        opened.session.all_reached()?;
+        opened.all_reached()?;
         return Err(Failure::new(
             Code::Refused,
             format!("{} has no control plane yet", opened.cluster.name),

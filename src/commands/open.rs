@@ -57,7 +57,7 @@ impl Opened {
         for warning in cluster.warnings.iter().chain(&artifacts.warnings) {
             run.reporter.note(warning);
         }
-        let cluster = lab::up(&cluster, &run.reporter).await?;
+        let cluster = lab::ready(&cluster, &run.reporter).await?;
         let log = RunLog::open(&cluster.name, secrets.clone())
             .map_err(|error| run.reporter.note(format!("no log of this run: {error}")))
             .ok();
@@ -82,12 +82,29 @@ impl Opened {
         self.session.facts().await
     }
 
+    /// Fails when a host was not reached; why each was not has been said by then.
+    pub fn all_reached(&self) -> Result<()> {
+        let missing: Vec<_> = self.session.unreachable().into_keys().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "{} of {} cannot be worked on ({}); nothing was changed",
+            missing.len(),
+            crate::report::text::count(self.cluster.hosts.len(), "host"),
+            missing.join(", ")
+        );
+        Err(Failure::new(Code::Unreachable, message)
+            .hint("mend what is said above, then run the same command again")
+            .into())
+    }
+
     /// Stops before anything is changed: hosts that are unfit, and hosts out of reach where no cluster is yet.
     ///
     /// Everything that was found about the hosts that answered is printed all the same.
     pub fn gate(&self, seen: &Observation, findings: &[Finding]) -> Result<()> {
         if !engine::is_live(seen) {
-            self.session.all_reached()?;
+            self.all_reached()?;
         }
         if seen.elected.is_empty() {
             return Err(

@@ -23,7 +23,7 @@ use crate::{
 /// Writes below `--out`: `<host>/<path on the host>` for files, `<host>/actions/<action>/…` for what actions are given.
 pub fn run(args: &RenderArgs) -> Result<Code> {
     let cluster = inventory::load_with(&args.inventory, &super::load_options(&args.source))?;
-    let artifacts = artifacts::resolve(&cluster)?;
+    let artifacts = artifacts::assumed(&cluster)?;
     let plan = plan::make(&cluster, &artifacts, &bare(&cluster, &artifacts))?;
     let out = &args.out;
     make_room(out)?;

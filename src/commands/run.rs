@@ -71,7 +71,13 @@ impl Run {
                 let code = error
                     .downcast_ref::<Failure>()
                     .map_or(Code::Internal, |failure| failure.code);
-                let ending = Ending::new(code, format!("{error:#}"));
+                // In text the error itself follows, with what to do next.
+                let message = if self.machine {
+                    format!("{error:#}")
+                } else {
+                    "stopped".to_owned()
+                };
+                let ending = Ending::new(code, message);
                 Some(self.finished(session.as_ref(), &ending))
             }
             Err(_) => None,

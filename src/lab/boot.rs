@@ -50,7 +50,16 @@ pub async fn learn(
             learnt.await.map_err(|error| at(&container.host, error))
         });
     }
-    let lines = together(tasks).await?;
+    let mut lines = together(tasks).await?;
+    // A host that is gone stays known, so that it is told from one that was never made.
+    let gone = known.into_iter().filter(|line| {
+        !containers.iter().any(|made| {
+            line.split(',')
+                .next()
+                .is_some_and(|host| host == made.host)
+        })
+    });
+    lines.extend(gone);
     files.write(&lines, &containers)
 }
 

@@ -41,23 +41,46 @@ pub struct HostStatus {
     pub in_inventory: bool,
 }
 
-/// Makes the lab's hosts, starts those that stopped, and fills in how they are reached.
+/// Makes the lab's hosts, starts those that stopped, and fills in how they are reached. A host that is gone is made anew, bare.
 ///
 /// The cluster comes back as it is when it has no `lab:` block. Changes nothing when every host runs.
 pub async fn up(cluster: &Cluster, reporter: &Reporter) -> Result<Cluster> {
+    bring_up(cluster, reporter, true).await
+}
+
+/// As [`up`], but a host that was there and is gone stays gone while others of its lab run: machines do not come back by
+/// themselves, and a cluster must be told so rather than be given an empty host under a member's name.
+pub async fn ready(cluster: &Cluster, reporter: &Reporter) -> Result<Cluster> {
+    bring_up(cluster, reporter, false).await
+}
+
+async fn bring_up(cluster: &Cluster, reporter: &Reporter, anew: bool) -> Result<Cluster> {
     let Some(lab) = &cluster.lab else {
         return Ok(cluster.clone());
     };
     address::check(cluster, lab)?;
     let files = Files::of(cluster)?;
     let (engine, containers) = Engine::find(cluster, lab).await?;
-    if !complete(cluster, &containers, &files) {
+    let gone = if anew {
+        Vec::new()
+    } else {
+        gone(cluster, &containers, &files)
+    };
+    for host in &gone {
+        reporter.note(format!(
+            "lab {}: the container of {host} is gone; `baremetal lab up` makes it anew, bare",
+            cluster.name
+        ));
+    }
+    let mut wanted = cluster.clone();
+    wanted.hosts.retain(|host| !gone.contains(&host.name));
+    if !complete(&wanted, &containers, &files) {
         access::make_directory(&access::state_directory()?)?;
         let _lock = lock(files.lock.clone()).await?;
         // Another run may have done it while this one waited.
         let containers = engine.containers(cluster).await?;
-        if !complete(cluster, &containers, &files) {
-            hosts::start(cluster, lab, &engine, &containers, &files, reporter).await?;
+        if !complete(&wanted, &containers, &files) {
+            hosts::start(&wanted, lab, &engine, &containers, &files, reporter).await?;
         }
     }
     let mut cluster = cluster.clone();
@@ -160,6 +183,24 @@ fn complete(cluster: &Cluster, containers: &[Container], files: &Files) -> bool 
                     && access::line_of(&known, container).is_some()
             })
         })
+}
+
+/// Hosts that were made once and have no container now, although others of the lab have theirs.
+fn gone(cluster: &Cluster, containers: &[Container], files: &Files) -> Vec<String> {
+    if containers.is_empty() {
+        return Vec::new();
+    }
+    let known = files.known();
+    cluster
+        .hosts
+        .iter()
+        .filter(|host| {
+            let names = format!("{},{} ", host.name, host.address);
+            known.iter().any(|line| line.starts_with(&names))
+                && !containers.iter().any(|made| made.host == host.name)
+        })
+        .map(|host| host.name.clone())
+        .collect()
 }
 
 fn compare(cluster: &Cluster, containers: &[Container]) -> Vec<HostStatus> {

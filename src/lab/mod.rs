@@ -25,4 +25,4 @@ mod lifecycle;
 
 pub use access::ssh_command;
 pub use container::LABEL;
-pub use lifecycle::{HostState, HostStatus, destroy, down, remove_images, ssh, status, up};
+pub use lifecycle::{HostState, HostStatus, destroy, down, ready, remove_images, ssh, status, up};

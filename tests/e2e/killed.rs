@@ -38,7 +38,9 @@ fn e2e_killed_at_every_phase_boundary() {
 fn e2e_killed_at_random_moments() {
     let lab = Lab::new("e2e-random", 53, THREE_AND_ONE);
     // Fixed, so that a failure comes again; spread over the length of a run, which shrinks with every kill.
-    let moments = [900, 4100, 7300, 2600, 9800, 5200, 12_700, 3300, 8400, 6100, 1700, 10_900];
+    let moments = [
+        900, 4100, 7300, 2600, 9800, 5200, 12_700, 3300, 8400, 6100, 1700, 10_900,
+    ];
     for (index, ms) in moments.into_iter().enumerate() {
         let mut child = start(&lab);
         std::thread::sleep(Duration::from_millis(ms));
@@ -95,7 +97,14 @@ fn same_as_undisturbed(lab: &Lab) {
     let end = lab.up().ok().finished();
     assert_eq!(end["changed"], 0, "{end}");
     let nodes = lab.kubectl(&["get", "nodes", "--no-headers"]).ok().stdout;
-    assert_eq!(nodes.lines().filter(|line| line.contains(" Ready ")).count(), 4, "{nodes}");
+    assert_eq!(
+        nodes
+            .lines()
+            .filter(|line| line.contains(" Ready "))
+            .count(),
+        4,
+        "{nodes}"
+    );
     let secrets = lab
         .kubectl(&["get", "secrets", "-n", "kube-system", "-o", "name"])
         .ok()
@@ -103,7 +112,10 @@ fn same_as_undisturbed(lab: &Lab) {
     assert!(!secrets.contains("bootstrap-token"), "{secrets}");
     assert!(!secrets.contains("kubeadm-certs"), "{secrets}");
     for (host, ..) in THREE_AND_ONE {
-        let left = lab.on(host, "ls -A /run | grep '^baremetal\\.' | grep -v lock || true");
+        let left = lab.on(
+            host,
+            "ls -A /run | grep '^baremetal\\.' | grep -v lock || true",
+        );
         assert_eq!(left.stdout.trim(), "", "{host}");
     }
 }

@@ -40,8 +40,9 @@ fn e2e_main_job() {
 }
 
 fn every_node_is_ready(lab: &Lab, count: usize) {
-    let nodes: Value = serde_json::from_str(&lab.kubectl(&["get", "nodes", "-o", "json"]).ok().stdout)
-        .expect("kubectl prints JSON");
+    let nodes: Value =
+        serde_json::from_str(&lab.kubectl(&["get", "nodes", "-o", "json"]).ok().stdout)
+            .expect("kubectl prints JSON");
     let ready = nodes["items"]
         .as_array()
         .expect("a list of nodes")
@@ -75,7 +76,10 @@ fn again_changes_nothing(lab: &Lab) {
     assert_eq!(end["mutating"], 0, "{end}");
     assert_eq!(end["changed"], 0, "{end}");
     for (host, trips) in end["round-trips"].as_object().expect("a count per host") {
-        assert!(trips.as_u64().is_some_and(|trips| trips <= 3), "{host}: {trips}");
+        assert!(
+            trips.as_u64().is_some_and(|trips| trips <= 3),
+            "{host}: {trips}"
+        );
     }
     let plain = lab.run(&["up"], &[]).ok();
     assert!(plain.text().contains("nothing to do"), "{}", plain.text());

@@ -109,7 +109,7 @@ impl Lab {
     }
 
     pub fn container(&self, host: &str) -> String {
-        format!("{}-{host}", self.name)
+        format!("baremetal_{}_{host}", self.name)
     }
 
     /// Kills the container of a host, as a power cut does, and removes it.
