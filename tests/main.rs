@@ -6,6 +6,7 @@
 
 mod addons;
 mod bundle;
+mod cli;
 mod control_plane;
 mod e2e;
 mod host_phases;

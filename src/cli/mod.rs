@@ -46,11 +46,17 @@ pub enum Command {
     #[command(after_help = "Example:\n  baremetal kubeconfig inventory.yaml --out ~/.kube/homelab")]
     Kubeconfig(KubeconfigArgs),
     /// Make, extend and check bundles of binaries, images, charts and manifests for use without internet
+    #[command(
+        after_help = "Example:\n  baremetal bundle create --inventory inventory.yaml bundle.tar.gz"
+    )]
     Bundle {
         #[command(subcommand)]
         command: BundleCommand,
     },
     /// Hosts made from the inventory's `lab:` block
+    #[command(
+        after_help = "Example:\n  baremetal lab ssh inventories/lab.yaml cp1    # after `baremetal up`"
+    )]
     Lab {
         #[command(subcommand)]
         command: LabCommand,
@@ -172,21 +178,27 @@ pub struct KubeconfigArgs {
 #[derive(Debug, Subcommand)]
 pub enum LabCommand {
     /// Make the hosts and leave them bare
+    #[command(after_help = "Example:\n  baremetal lab up inventories/lab.yaml")]
     Up {
         #[arg(value_hint = ValueHint::FilePath)]
         inventory: PathBuf,
     },
     /// Show the hosts
+    #[command(after_help = "Example:\n  baremetal lab status inventories/lab.yaml")]
     Status {
         #[arg(value_hint = ValueHint::FilePath)]
         inventory: PathBuf,
     },
     /// Remove the hosts and everything made for them
+    #[command(after_help = "Example:\n  baremetal lab down inventories/lab.yaml")]
     Down {
         #[arg(value_hint = ValueHint::FilePath)]
         inventory: PathBuf,
     },
     /// Open a shell on a host, or run a command there
+    #[command(
+        after_help = "Example:\n  baremetal lab ssh inventories/lab.yaml cp1 -- systemctl status kubelet"
+    )]
     Ssh {
         #[arg(value_hint = ValueHint::FilePath)]
         inventory: PathBuf,

@@ -1,0 +1,160 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_baremetal_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_baremetal_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_baremetal_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_baremetal_using_subcommand
+    set -l cmd (__fish_baremetal_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c baremetal -n "__fish_baremetal_needs_command" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_needs_command" -s V -l version -d 'Print version'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "up" -d 'Make the hosts of an inventory the cluster that it describes; run again, it changes nothing'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "plan" -d 'Show what `up` would do, in execution order, with the difference of every file; changes nothing'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "check" -d 'Run every preflight check on every host; changes nothing'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "render" -d 'Write every file of every host into a directory, without connecting to any'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "kubeconfig" -d 'Fetch the administrator\'s kubeconfig into a file that only you can read'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "bundle" -d 'Make, extend and check bundles of binaries, images, charts and manifests for use without internet'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "lab" -d 'Hosts made from the inventory\'s `lab:` block'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "schema" -d 'Print a JSON Schema, for editors and pipelines'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c baremetal -n "__fish_baremetal_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l bundle -d 'Take binaries, images and charts from this bundle (a directory or an archive) and nothing from the internet' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l kubernetes -d 'Kubernetes version, instead of the inventory\'s' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l parallel -d 'Work on at most this many hosts at once' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l skip-check -d 'Leave out a preflight check; may be given several times' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -s o -l output -d 'How progress and results are printed' -r -f -a "text\t'A live view on a terminal, plain lines elsewhere'
+json\t'One event per line on stdout'"
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l junit -d 'Write a JUnit file of the run' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l accept-new-host-keys -d 'Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always'
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -s v -l verbose -d 'Show every change of every step'
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l bundle -d 'Take binaries, images and charts from this bundle (a directory or an archive) and nothing from the internet' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l kubernetes -d 'Kubernetes version, instead of the inventory\'s' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l parallel -d 'Work on at most this many hosts at once' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l skip-check -d 'Leave out a preflight check; may be given several times' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -s o -l output -d 'How progress and results are printed' -r -f -a "text\t'A live view on a terminal, plain lines elsewhere'
+json\t'One event per line on stdout'"
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l junit -d 'Write a JUnit file of the run' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l accept-new-host-keys -d 'Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always'
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -s v -l verbose -d 'Show every change of every step'
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l exit-code -d 'Exit with 7 when there is something to do'
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l bundle -d 'Take binaries, images and charts from this bundle (a directory or an archive) and nothing from the internet' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l kubernetes -d 'Kubernetes version, instead of the inventory\'s' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l parallel -d 'Work on at most this many hosts at once' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l skip-check -d 'Leave out a preflight check; may be given several times' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -s o -l output -d 'How progress and results are printed' -r -f -a "text\t'A live view on a terminal, plain lines elsewhere'
+json\t'One event per line on stdout'"
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l junit -d 'Write a JUnit file of the run' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l accept-new-host-keys -d 'Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always'
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -s v -l verbose -d 'Show every change of every step'
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l offline -d 'Check the inventory and the artifacts, and connect to no host'
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c baremetal -n "__fish_baremetal_using_subcommand render" -l out -d 'Directory to write to; one directory per host is made in it' -r -f -a "(__fish_complete_directories)"
+complete -c baremetal -n "__fish_baremetal_using_subcommand render" -l bundle -d 'Take binaries, images and charts from this bundle (a directory or an archive) and nothing from the internet' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand render" -l kubernetes -d 'Kubernetes version, instead of the inventory\'s' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand render" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -l bundle -d 'Take binaries, images and charts from this bundle (a directory or an archive) and nothing from the internet' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -l kubernetes -d 'Kubernetes version, instead of the inventory\'s' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -l parallel -d 'Work on at most this many hosts at once' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -l skip-check -d 'Leave out a preflight check; may be given several times' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -s o -l output -d 'How progress and results are printed' -r -f -a "text\t'A live view on a terminal, plain lines elsewhere'
+json\t'One event per line on stdout'"
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -l junit -d 'Write a JUnit file of the run' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -l out -d 'File to write, mode 0600; `<cluster>.kubeconfig` beside the inventory when left out' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -l accept-new-host-keys -d 'Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always'
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -s v -l verbose -d 'Show every change of every step'
+complete -c baremetal -n "__fish_baremetal_using_subcommand kubeconfig" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and not __fish_seen_subcommand_from create add verify show pack help" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and not __fish_seen_subcommand_from create add verify show pack help" -f -a "create" -d 'Make a bundle from what upstream publishes; needs internet, or a mirror'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and not __fish_seen_subcommand_from create add verify show pack help" -f -a "add" -d 'Add local files to a bundle, or make one of them: binaries, image archives, CNI plugins, charts, manifests'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and not __fish_seen_subcommand_from create add verify show pack help" -f -a "verify" -d 'Check every item: files, sizes, checksums, image references, and whether anything is missing for its Kubernetes'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and not __fish_seen_subcommand_from create add verify show pack help" -f -a "show" -d 'Show what a bundle holds'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and not __fish_seen_subcommand_from create add verify show pack help" -f -a "pack" -d 'Pack a bundle\'s directory into one archive'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and not __fish_seen_subcommand_from create add verify show pack help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l inventory -d 'Everything that this inventory needs' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l kubernetes -d 'A plain cluster of this Kubernetes version, without add-ons' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l arch -d 'Architecture of the hosts; may be given several times' -r -f -a "amd64\t''
+arm64\t''"
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l component -d 'Another version of a component than the catalog\'s; may be given several times' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l mirror -d 'URL prefix that replaces upstream\'s scheme and host; charts are taken from `<URL>/charts`' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l registry -d 'Pull every image from this registry, as HOST[:PORT][/PATH], instead of from its own' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -l kind -d 'What the files are, where they do not tell' -r -f -a "binary\t''
+archive\t''
+image\t''
+chart\t''
+manifest\t''"
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -l name -d 'Name of the item, for a single file' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -l version -d 'Version of the item, where the file does not tell' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -l arch -d 'Architecture of the hosts that the files are for; any when neither this nor the file says one' -r -f -a "amd64\t''
+arm64\t''"
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -l image -d 'Reference of an image in the archive, where the archive does not tell; may be given several times' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -l kubernetes -d 'Kubernetes version of a new bundle, where no kubeadm tells' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -l note -d 'Text to show on every run that uses the bundle; empty removes it' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from show" -s o -l output -d 'How it is printed' -r -f -a "table\t''
+json\t''"
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from pack" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a bundle from what upstream publishes; needs internet, or a mirror'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add local files to a bundle, or make one of them: binaries, image archives, CNI plugins, charts, manifests'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check every item: files, sizes, checksums, image references, and whether anything is missing for its Kubernetes'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what a bundle holds'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "pack" -d 'Pack a bundle\'s directory into one archive'
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and not __fish_seen_subcommand_from up status down ssh help" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and not __fish_seen_subcommand_from up status down ssh help" -f -a "up" -d 'Make the hosts and leave them bare'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and not __fish_seen_subcommand_from up status down ssh help" -f -a "status" -d 'Show the hosts'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and not __fish_seen_subcommand_from up status down ssh help" -f -a "down" -d 'Remove the hosts and everything made for them'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and not __fish_seen_subcommand_from up status down ssh help" -f -a "ssh" -d 'Open a shell on a host, or run a command there'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and not __fish_seen_subcommand_from up status down ssh help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from up" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from down" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from ssh" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from help" -f -a "up" -d 'Make the hosts and leave them bare'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show the hosts'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from help" -f -a "down" -d 'Remove the hosts and everything made for them'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from help" -f -a "ssh" -d 'Open a shell on a host, or run a command there'
+complete -c baremetal -n "__fish_baremetal_using_subcommand lab; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c baremetal -n "__fish_baremetal_using_subcommand schema" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "up" -d 'Make the hosts of an inventory the cluster that it describes; run again, it changes nothing'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "plan" -d 'Show what `up` would do, in execution order, with the difference of every file; changes nothing'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "check" -d 'Run every preflight check on every host; changes nothing'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "render" -d 'Write every file of every host into a directory, without connecting to any'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "kubeconfig" -d 'Fetch the administrator\'s kubeconfig into a file that only you can read'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "bundle" -d 'Make, extend and check bundles of binaries, images, charts and manifests for use without internet'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "lab" -d 'Hosts made from the inventory\'s `lab:` block'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "schema" -d 'Print a JSON Schema, for editors and pipelines'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and not __fish_seen_subcommand_from up plan check render kubeconfig bundle lab schema completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from bundle" -f -a "create" -d 'Make a bundle from what upstream publishes; needs internet, or a mirror'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from bundle" -f -a "add" -d 'Add local files to a bundle, or make one of them: binaries, image archives, CNI plugins, charts, manifests'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from bundle" -f -a "verify" -d 'Check every item: files, sizes, checksums, image references, and whether anything is missing for its Kubernetes'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from bundle" -f -a "show" -d 'Show what a bundle holds'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from bundle" -f -a "pack" -d 'Pack a bundle\'s directory into one archive'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from lab" -f -a "up" -d 'Make the hosts and leave them bare'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from lab" -f -a "status" -d 'Show the hosts'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from lab" -f -a "down" -d 'Remove the hosts and everything made for them'
+complete -c baremetal -n "__fish_baremetal_using_subcommand help; and __fish_seen_subcommand_from lab" -f -a "ssh" -d 'Open a shell on a host, or run a command there'

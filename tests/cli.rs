@@ -1,0 +1,212 @@
+//! The program's own words and exit codes, without a host: wrong inventories, help, schema, completions.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::support::{Run, run};
+
+const GOOD: &str = "\
+cluster: home
+kubernetes: 1.33.4
+endpoint: 10.0.0.10
+metallb: 10.0.0.200-10.0.0.219
+hosts:
+  cp1: {address: 10.0.0.11, role: control-plane}
+  w1: {address: 10.0.0.21}
+";
+
+/// The program, away from the bundle, the terminal and the state of whoever runs the tests.
+fn baremetal(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baremetal"));
+    command
+        .args(arguments)
+        .env_remove("BAREMETAL_BUNDLE")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
+    command
+}
+
+/// `check --offline` of an inventory that was [`GOOD`] until `from` became `to`.
+fn check(from: &str, to: &str, more: &[&str]) -> Run {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inventory.yaml");
+    assert!(GOOD.contains(from), "{from} is not in the inventory");
+    fs::write(&path, GOOD.replacen(from, to, 1)).unwrap();
+    let mut command = baremetal(&["check", "--offline"]);
+    command.arg("inventory.yaml").args(more);
+    run(command.current_dir(directory.path()))
+}
+
+#[track_caller]
+fn says(run: &Run, words: &[&str]) {
+    for word in words {
+        assert!(run.stderr.contains(word), "no `{word}` in:\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_its_place_and_the_nearest_one() {
+    let wrong = check("metallb:", "metalb:", &[]).code(3);
+    says(&wrong, &["inventory.yaml:4:1: ", "`metalb`", "`metallb`"]);
+    assert_eq!(wrong.stdout, "");
+}
+
+#[test]
+fn a_bad_network_is_shown_with_its_place_and_what_to_write() {
+    let wrong = check("hosts:", "network: {pods: 10.244.0.0/33}\nhosts:", &[]).code(3);
+    says(
+        &wrong,
+        &["inventory.yaml:5:17: network.pods: ", "10.244.0.0/33"],
+    );
+}
+
+#[test]
+fn a_virtual_ip_in_a_pool_is_refused() {
+    let wrong = check("10.0.0.200-10.0.0.219", "10.0.0.5-10.0.0.10", &[]).code(3);
+    says(
+        &wrong,
+        &["inventory.yaml:3:11: endpoint: 10.0.0.10 ", "pool"],
+    );
+    says(
+        &wrong,
+        &["1 mistake in inventory.yaml; nothing was changed"],
+    );
+}
+
+#[test]
+fn all_mistakes_are_said_at_once() {
+    let twice = "metalb: 10.0.0.200-10.0.0.219\nendpiont: x";
+    let wrong = check("metallb: 10.0.0.200-10.0.0.219", twice, &[]).code(3);
+    says(&wrong, &["inventory.yaml:4:1: ", "inventory.yaml:5:1: "]);
+}
+
+#[test]
+fn a_check_that_does_not_exist_cannot_be_skipped() {
+    let wrong = check("", "", &["--skip-check", "memori"]).code(2);
+    says(
+        &wrong,
+        &["`memori` (did you mean `memory`?)", "checks are: sudo, os,"],
+    );
+}
+
+#[test]
+fn a_missing_inventory_is_named() {
+    let wrong = run(&mut baremetal(&["up", "nowhere/inventory.yaml"])).code(3);
+    says(
+        &wrong,
+        &["there is no inventory nowhere/inventory.yaml", "examples"],
+    );
+}
+
+#[test]
+fn a_bundle_that_is_not_there_is_named_before_anything_is_done() {
+    let wrong = check("", "", &["--bundle", "nowhere"]).code(5);
+    says(
+        &wrong,
+        &["nowhere/bundle.yaml", "No such file", "bundle create"],
+    );
+}
+
+#[test]
+fn without_a_command_the_usage_is_shown() {
+    let wrong = run(&mut baremetal(&[])).code(2);
+    says(
+        &wrong,
+        &["Usage: baremetal <COMMAND>", "Exit codes: 0 done"],
+    );
+    let wrong = run(&mut baremetal(&["upp"])).code(2);
+    says(&wrong, &["'upp'", "'up'"]);
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example() {
+    fn below(command: &clap::Command, path: &[String], found: &mut Vec<Vec<String>>) {
+        for verb in command.get_subcommands() {
+            let path = [path, &[verb.get_name().to_owned()]].concat();
+            below(verb, &path, found);
+            found.push(path);
+        }
+    }
+    let mut verbs = vec![Vec::new()];
+    let program = <baremetal::cli::Cli as clap::CommandFactory>::command();
+    below(&program, &[], &mut verbs);
+    assert!(verbs.len() > 15, "{verbs:?}");
+    for verb in verbs {
+        let help = run(baremetal(&[]).args(&verb).arg("--help")).ok().stdout;
+        let example = [&["  baremetal".to_owned()], verb.as_slice()].concat();
+        assert!(
+            help.contains("Example") && help.contains(&example.join(" ")),
+            "{verb:?}:\n{help}"
+        );
+    }
+}
+
+#[test]
+fn every_example_inventory_is_rendered_without_a_network() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventories");
+    let mut inventories: Vec<PathBuf> = fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .chain([root.join("kubespray/inventory.ini")])
+        .collect();
+    inventories.sort();
+    assert!(inventories.len() > 7, "{inventories:?}");
+    for inventory in inventories {
+        let out = tempfile::tempdir().unwrap();
+        let rendered = run(baremetal(&["render"])
+            .arg(&inventory)
+            .arg("--out")
+            .arg(out.path())
+            // Whoever asks for something out there is refused at once.
+            .envs(
+                ["http_proxy", "https_proxy", "all_proxy"].map(|name| (name, "http://127.0.0.1:9")),
+            )
+            .env("HARBOR_ADMIN_PASSWORD", "x"));
+        // What comes from a bundle needs it; the stand-in may not have been made, and the other one is the user's.
+        if rendered.stderr.contains("bundle.yaml: No such file") {
+            says(&rendered.code(5), &["bundle create"]);
+            continue;
+        }
+        let said = rendered.ok().stdout;
+        assert!(said.contains(" files for "), "{said}");
+        let hosts = fs::read_dir(out.path()).unwrap();
+        let named = hosts
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().is_dir());
+        assert!(
+            said.contains(&format!("for {} host", named.count())),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn schemas_are_json() {
+    for (kind, word) in [("inventory", "metallb"), ("events", "run-finished")] {
+        let text = run(&mut baremetal(&["schema", kind])).ok().stdout;
+        let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(schema["$schema"].is_string(), "{kind}");
+        assert!(text.contains(&format!("\"{word}\"")), "{kind}");
+    }
+}
+
+#[test]
+fn the_completions_are_those_of_the_command_line() {
+    for (shell, file) in [
+        ("bash", "completions/baremetal.bash"),
+        ("zsh", "completions/_baremetal"),
+        ("fish", "completions/baremetal.fish"),
+    ] {
+        let made = run(&mut baremetal(&["completions", shell])).ok().stdout;
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let kept = fs::read_to_string(kept).unwrap_or_default();
+        assert!(
+            made == kept,
+            "{file} is not what the program prints; refresh it: cargo run -- completions {shell} > {file}"
+        );
+    }
+}
