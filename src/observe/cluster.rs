@@ -37,6 +37,8 @@ pub struct ApiSeen {
     pub coredns: bool,
     /// `ClusterConfiguration` of the live kubeadm-config.
     pub cluster_configuration: Option<Value>,
+    /// Ids of join tokens of ours that are still there: a run was killed before it could take them back.
+    pub join_tokens: Vec<String>,
     /// By add-on name.
     pub addons: BTreeMap<String, AddonSeen>,
 }
@@ -76,12 +78,13 @@ pub struct AddonSeen {
 }
 
 /// Questions that every cluster is asked; answers are sections of the script's output.
-const QUESTIONS: &str = r"
+const QUESTIONS: &str = r#"
 ask nodes kube get nodes -o json
 ask system kube -n kube-system get configmap/kube-proxy configmap/kubeadm-config daemonset/kube-proxy deployment/coredns --ignore-not-found -o json
+ask tokens kube -n kube-system get secrets -o 'jsonpath={range .items[*]}{.metadata.name}{" "}{.data.description}{"\n"}{end}'
 ask etcd-members etcd member list
 ask etcd-health etcd endpoint health --cluster
-";
+"#;
 
 /// The read-only script for an elected control plane.
 pub fn api_script(cluster: &Cluster, artifacts: &Artifacts) -> Result<Script> {
@@ -130,11 +133,29 @@ pub fn parse_api(
             &answer("etcd-members", "the members of etcd")?.out,
             answers.get("etcd-health").unwrap_or(&none),
         ),
+        join_tokens: join_tokens(&answer("tokens", "the list of join tokens")?.out),
         addons: addon::read_answers(cluster, artifacts, &answers)?,
         ..ApiSeen::default()
     };
     read_system(&system, &mut seen)?;
     Ok(seen)
+}
+
+/// Ids of the tokens whose description says that they are ours; other tokens are not ours to take back.
+fn join_tokens(lines: &str) -> Vec<String> {
+    use base64::Engine as _;
+    let ours = |description: &str| {
+        base64::engine::general_purpose::STANDARD
+            .decode(description)
+            .is_ok_and(|text| text.starts_with(b"baremetal: join"))
+    };
+    lines
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(_, description)| ours(description.trim()))
+        .filter_map(|(name, _)| name.strip_prefix("bootstrap-token-"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Splits the output at lines `%% NAME STATUS`.

@@ -25,6 +25,7 @@ pub(super) fn control_planes(
     seen: &Observation,
 ) -> Result<Vec<ActionStep>> {
     let mut steps = Vec::new();
+    steps.extend(revoke_left_behind(seen));
     let waiting = cluster
         .control_planes()
         .filter(|host| host.name != seen.elected);
@@ -253,6 +254,31 @@ fn join(cluster: &Cluster, host: &Host, secrets: &JoinSecrets) -> Result<Action>
             .to_vec(),
         hint: "look at the kubelet's journal on the host; running `up` again finishes or repeats the join"
             .to_owned(),
+    })
+}
+
+/// Takes back what a run that was killed had handed out; its tokens would live for up to 15 minutes more.
+fn revoke_left_behind(seen: &Observation) -> Option<ActionStep> {
+    let tokens = &seen.api.as_ref()?.join_tokens;
+    if tokens.is_empty() {
+        return None;
+    }
+    let action = Action {
+        id: "join-revoke-left-behind".to_owned(),
+        title: "take back join tokens of an interrupted run".to_owned(),
+        detail: Vec::new(),
+        script: shell::change("revoke")
+            .attach("token", tokens.join("\n"))
+            .timeout(Duration::from_mins(1)),
+        units: Vec::new(),
+        hint: "they end by themselves 15 minutes after they were made".to_owned(),
+    };
+    Some(ActionStep {
+        host: seen.elected.clone(),
+        of: Vec::new(),
+        action,
+        needs: Vec::new(),
+        after: Vec::new(),
     })
 }
 

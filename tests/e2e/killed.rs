@@ -105,12 +105,20 @@ fn same_as_undisturbed(lab: &Lab) {
         4,
         "{nodes}"
     );
-    let secrets = lab
-        .kubectl(&["get", "secrets", "-n", "kube-system", "-o", "name"])
+    let tokens = lab
+        .kubectl(&[
+            "get",
+            "secrets",
+            "-n",
+            "kube-system",
+            "-o",
+            "jsonpath={range .items[*]}{.metadata.name}{\" \"}{.data.description}{\"\\n\"}{end}",
+        ])
         .ok()
         .stdout;
-    assert!(!secrets.contains("bootstrap-token"), "{secrets}");
-    assert!(!secrets.contains("kubeadm-certs"), "{secrets}");
+    // "baremetal: join" in base64.
+    assert!(!tokens.contains("YmFyZW1ldGFsOiBqb2lu"), "{tokens}");
+    assert!(!tokens.contains("kubeadm-certs"), "{tokens}");
     for (host, ..) in THREE_AND_ONE {
         let left = lab.on(
             host,
