@@ -53,11 +53,9 @@ pub async fn learn(
     let mut lines = together(tasks).await?;
     // A host that is gone stays known, so that it is told from one that was never made.
     let gone = known.into_iter().filter(|line| {
-        !containers.iter().any(|made| {
-            line.split(',')
-                .next()
-                .is_some_and(|host| host == made.host)
-        })
+        !containers
+            .iter()
+            .any(|made| line.split(',').next().is_some_and(|host| host == made.host))
     });
     lines.extend(gone);
     files.write(&lines, &containers)
