@@ -16,6 +16,7 @@ pub mod artifacts;
 pub mod catalog;
 pub mod cli;
 pub mod commands;
+pub mod digest;
 pub mod engine;
 pub mod failure;
 pub mod inventory;

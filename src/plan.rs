@@ -43,7 +43,7 @@ pub enum Work {
     /// Resources brought to their desired state by one script (after the transfers they need).
     Apply(Vec<Change>),
     /// Something that happens once.
-    Run(Action),
+    Run(Box<Action>),
 }
 
 /// Something that happens once and is observable afterwards: `kubeadm init`, a join, a release, a label.
@@ -221,7 +221,7 @@ impl Item {
             of: step.of,
             needs: step.needs.iter().map(|index| base + index).collect(),
             after: step.after.iter().map(|index| base + index).collect(),
-            work: Work::Run(step.action),
+            work: Work::Run(Box::new(step.action)),
         }
     }
 }

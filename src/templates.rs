@@ -64,7 +64,7 @@ fn environment() -> Environment<'static> {
 fn add_all(environment: &mut Environment<'static>, directory: &'static Dir<'static>) {
     for file in directory.files() {
         let name = file.path().to_str().expect("template names are UTF-8");
-        if name.ends_with(".j2") {
+        if file.path().extension().is_some_and(|end| end == "j2") {
             let source = file.contents_utf8().expect("templates are UTF-8");
             environment
                 .add_template(name, source)

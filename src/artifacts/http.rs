@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use sha2::{Digest as _, Sha256};
 use ureq::{Agent, Body, http::Response};
 
-use super::hex;
+use crate::digest::hex;
 
 /// Attempts in all, and the pause before the second; the pause doubles.
 const ATTEMPTS: u32 = 3;

@@ -16,7 +16,7 @@ pub mod verify;
 
 pub use check::{Problem, Wrong, check};
 pub use need::{Need, image_name, kubernetes, required, same_version, used};
-pub use sums::{Sums, cache_directory, hex, sha256_of_file};
+pub use sums::{Sums, cache_directory, sha256_of_file};
 
 use std::{
     io::Write as _,

@@ -9,14 +9,13 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use ureq::{Body, http::Response};
 
 use super::{
-    hex,
     http::{Http, Status, read_text, save},
     image::normalize,
 };
+use crate::digest::sha256;
 
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
@@ -176,7 +175,7 @@ impl Repository<'_> {
             .unwrap_or("application/vnd.oci.image.manifest.v1+json")
             .to_owned();
         let bytes = read_text(response)?.into_bytes();
-        let is = format!("sha256:{}", hex(&Sha256::digest(&bytes)));
+        let is = format!("sha256:{}", sha256(&bytes));
         if reference.contains(':') && reference != is {
             bail!("the manifest has digest {is}, expected {reference}");
         }
@@ -248,7 +247,7 @@ impl Repository<'_> {
 
 /// Keeps bytes as a blob; returns their digest.
 fn keep(blobs: &Path, bytes: &[u8]) -> Result<String> {
-    let sum = hex(&Sha256::digest(bytes));
+    let sum = sha256(bytes);
     fs::write(blobs.join(&sum), bytes)?;
     Ok(format!("sha256:{sum}"))
 }

@@ -17,6 +17,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::digest;
+
 /// Where sums and unpacked bundles are kept: `$XDG_CACHE_HOME/baremetal`, else `~/.cache/baremetal`.
 ///
 /// Losing it costs time, never correctness. `None` without a home.
@@ -174,17 +176,8 @@ pub fn sha256_of_file(path: &Path) -> std::io::Result<String> {
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
-            return Ok(hex(&hasher.finalize()));
+            return Ok(digest::hex(&hasher.finalize()));
         }
         hasher.update(&buffer[..read]);
     }
-}
-
-/// Lowercase hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

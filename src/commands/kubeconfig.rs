@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     cli::KubeconfigArgs,
+    digest,
     failure::{Code, Failure},
     inventory::Cluster,
     observe::Observation,
@@ -91,14 +92,12 @@ const CA: &str = "/etc/kubernetes/pki/ca.crt";
 /// sha256 of the authority in a kubeconfig, as facts have it of the file on the hosts.
 fn ca_sum(config: &str) -> Option<String> {
     use base64::Engine as _;
-    use sha2::Digest as _;
     let config: serde_json::Value = serde_yaml::from_str(config).ok()?;
     let data = config["clusters"][0]["cluster"]["certificate-authority-data"].as_str()?;
     let pem = base64::engine::general_purpose::STANDARD
         .decode(data)
         .ok()?;
-    let sum = sha2::Sha256::digest(pem);
-    Some(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(digest::sha256(pem))
 }
 
 async fn read(opened: &Opened, host: &str) -> Result<String> {

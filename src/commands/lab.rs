@@ -1,6 +1,6 @@
 //! `baremetal lab …`: the throw-away hosts of an inventory's `lab:` block.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use anyhow::Result;
 
@@ -78,12 +78,13 @@ async fn status(cluster: &Cluster) -> Result<Code> {
         } else {
             "  (no longer in the inventory)"
         };
-        text.push_str(&format!(
-            "{:<width$}  {:<15}  {}{more}\n",
+        let _ = writeln!(
+            text,
+            "{:<width$}  {:<15}  {}{more}",
             host.host,
             host.address,
             state(host.state)
-        ));
+        );
     }
     super::print(&text)?;
     Ok(Code::Done)

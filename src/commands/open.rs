@@ -1,6 +1,6 @@
 //! What every command that works on hosts begins with: inventory, lab, artifacts, connections, facts, preflight.
 
-use std::io::IsTerminal as _;
+use std::{fmt::Write as _, io::IsTerminal as _};
 
 use anyhow::Result;
 
@@ -148,7 +148,7 @@ async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<()> {
     let mut question = String::from("These hosts are not in known_hosts:\n");
     for error in &unknown {
         for key in &error.host_keys {
-            question.push_str(&format!("  {}  {}\n", error.host, key.fingerprint));
+            let _ = writeln!(question, "  {}  {}", error.host, key.fingerprint);
         }
     }
     question.push_str("Compare them with what each machine shows on its console. Trust them");

@@ -1,6 +1,6 @@
 //! `baremetal up`: hosts become the cluster that the inventory describes.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -62,7 +62,7 @@ async fn observe(opened: &Opened, seen: Observation) -> Result<(Observation, Pla
     Ok((seen, plan))
 }
 
-fn nothing_to_do(opened: &Opened, target: &Target, kubeconfig: &PathBuf) -> Ending {
+fn nothing_to_do(opened: &Opened, target: &Target, kubeconfig: &Path) -> Ending {
     let name = &opened.cluster.name;
     let missing = left_out(&opened.session);
     if missing.is_empty() {
@@ -118,7 +118,7 @@ fn left_out(session: &Session) -> String {
     names.join(", ")
 }
 
-fn summary(opened: &Opened, target: &Target, kubeconfig: &PathBuf) -> String {
+fn summary(opened: &Opened, target: &Target, kubeconfig: &Path) -> String {
     match target.output.output {
         Format::Text => report::summary(&opened.cluster, kubeconfig),
         Format::Json => String::new(),

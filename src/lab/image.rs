@@ -3,18 +3,17 @@
 //! Its base is `lab.image` where the inventory names one, else a minimal system made by debootstrap from the machine's own package
 //! sources. The tag is a hash of the recipe and the base, so the image is made once and made again only when either changes.
 
-use std::{fmt::Write as _, fs, path::Path, process::Stdio};
+use std::{fs, path::Path, process::Stdio};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::Child,
 };
 
 use super::{access, base, container::strings, engine::Engine};
-use crate::{inventory::Lab, report::Reporter, templates};
+use crate::{digest::sha256, inventory::Lab, report::Reporter, templates};
 
 /// Label of every image that a lab made; `baremetal.lab=<cluster>` is not on them because labs share them.
 pub const LABEL: &str = "baremetal.lab.image";
@@ -113,14 +112,7 @@ fn name(script: &str, base: &str) -> String {
 
 /// Twelve hexadecimal digits.
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .take(6)
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    sha256(bytes)[..12].to_owned()
 }
 
 /// Runs the recipe in a container of `base` and keeps the outcome as `image`.

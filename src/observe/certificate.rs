@@ -1,7 +1,8 @@
 //! The public key of a certificate, without a TLS library: as much DER as that takes.
 
 use base64::Engine as _;
-use sha2::{Digest as _, Sha256};
+
+use crate::digest::sha256;
 
 /// `sha256:<hex>` of the subject public key info, as kubeadm's `caCertHashes` want it. `pem` is a PEM file in base64.
 pub(super) fn public_key_hash(pem: &str) -> Option<String> {
@@ -12,9 +13,7 @@ pub(super) fn public_key_hash(pem: &str) -> Option<String> {
     let der = base64
         .decode(body.split_whitespace().collect::<String>())
         .ok()?;
-    let hash = Sha256::digest(public_key(&der)?);
-    let hex: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(format!("sha256:{}", hex.concat()))
+    Some(format!("sha256:{}", sha256(public_key(&der)?)))
 }
 
 /// `Certificate → TBSCertificate → subjectPublicKeyInfo` (RFC 5280 4.1), header included.
@@ -77,16 +76,12 @@ mod tests {
             .lines()
             .filter(|line| !line.starts_with('-'))
             .collect();
-        let expected = Sha256::digest(
+        let expected = sha256(
             base64::engine::general_purpose::STANDARD
                 .decode(public)
                 .unwrap(),
         );
-        let hex: Vec<String> = expected.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(
-            public_key_hash(&pem),
-            Some(format!("sha256:{}", hex.concat()))
-        );
+        assert_eq!(public_key_hash(&pem), Some(format!("sha256:{expected}")));
     }
 
     #[test]

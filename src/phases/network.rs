@@ -4,11 +4,11 @@ use anyhow::Result;
 use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{ActionStep, PhaseId, addon, addon::Unit, kubeadm::merge};
 use crate::{
     artifacts::{Artifacts, Kind},
+    digest::sha256,
     inventory::{Addon, AddonSource, Cluster, Flannel, PodNetwork, Wait},
     observe::Observation,
     templates,
@@ -58,7 +58,7 @@ fn flannel(cluster: &Cluster, artifacts: &Artifacts, settings: &Flannel) -> Resu
     let manifest = templates::render(
         "addons/flannel/flannel.yaml.j2",
         FlannelValues {
-            hash: hex(network.to_string().as_bytes()),
+            hash: sha256(network.to_string()),
             network: &network,
             image: image(
                 artifacts,
@@ -131,17 +131,6 @@ fn image(artifacts: &Artifacts, name: &str, default: &str) -> String {
         .or_else(|| references().next().filter(|_| artifacts.offline))
         .cloned()
         .unwrap_or_else(|| default.to_owned())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 fn over(mut ours: Value, user: &Value) -> Map<String, Value> {

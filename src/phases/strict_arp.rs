@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{ActionStep, kubeadm, shell};
 use crate::{
     artifacts::Artifacts,
+    digest::sha256,
     inventory::Cluster,
     observe::{KUBE_PROXY_HASH, Observation},
     plan::Action,
@@ -34,11 +34,7 @@ pub(super) fn actions(
     let mut merged = live.clone();
     kubeadm::merge(&mut merged, &wanted);
     let text = serde_yaml::to_string(&merged)?;
-    let hash: String = Sha256::digest(text.as_bytes())
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = &sha256(&text)[..32];
     let annotation = json!({KUBE_PROXY_HASH: hash});
     let config_map = json!({
         "metadata": {"annotations": annotation},

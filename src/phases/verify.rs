@@ -1,6 +1,6 @@
 //! The cluster does what it is for; asked when something was changed.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use anyhow::Result;
 
@@ -42,11 +42,10 @@ pub(super) fn actions(
             after: Vec::new(),
         })
         .collect();
-    let lines: String = reached
-        .iter()
-        .filter(|host| holders.contains(&host.name))
-        .map(|host| format!("{} @@{}@@\n", host.name, answer(host)))
-        .collect();
+    let mut lines = String::new();
+    for host in reached.iter().filter(|host| holders.contains(&host.name)) {
+        let _ = writeln!(lines, "{} @@{}@@", host.name, answer(host));
+    }
     let (needs, after) =
         (0..steps.len()).partition(|&index: &usize| holders.contains(&steps[index].host));
     steps.push(ActionStep {

@@ -6,10 +6,9 @@ use super::{
     Change, Observed,
     apply::Calls,
     compare::Verdict,
-    file::sha256,
     probe::{Answers, Questions},
 };
-use crate::artifacts::Item;
+use crate::{artifacts::Item, digest::sha256};
 
 /// An unpacked tar archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

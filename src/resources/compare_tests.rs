@@ -144,7 +144,7 @@ fn a_service_sees_what_changes_before_it() {
         ("state", "file"),
         ("mode", "600"),
         ("owner", "ours"),
-        ("sha256", &super::file::sha256(b"x")),
+        ("sha256", &crate::digest::sha256(b"x")),
     ]);
     assert_eq!(verbs(&[file("/etc/a"), unit()], &[same, running]), ["set"]);
 }

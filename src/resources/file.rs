@@ -1,7 +1,6 @@
 //! Files, directories, blocks in shared files, and files that must not be there.
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
 
 use super::{
@@ -10,6 +9,7 @@ use super::{
     compare::Verdict,
     probe::{Answers, Questions},
 };
+use crate::digest::sha256;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Directory {
@@ -230,16 +230,6 @@ fn lines_of(text: &str) -> impl Iterator<Item = &str> {
         .unwrap_or(text)
         .split('\n')
         .skip(usize::from(none))
-}
-
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
 }
 
 /// What must be done about mode and owner alone.

@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use sha2::{Digest as _, Sha256};
-
 use super::{RunError, Secrets};
-use crate::remote::Script;
+use crate::{digest::sha256, remote::Script};
 
 /// How the loader runs a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +40,7 @@ pub(super) fn encode(script: &Script, secrets: &Secrets, mode: Mode) -> Result<V
     let header = format!(
         "BM1 {} {} {} {}\n",
         archive.len(),
-        hex(&Sha256::digest(&archive)),
+        sha256(&archive),
         mode.word(),
         script.timeout.as_secs()
     );
@@ -88,13 +86,6 @@ fn start(args: &[String]) -> Result<String, RunError> {
     }
     line.push('\n');
     Ok(line)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]
