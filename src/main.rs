@@ -1,6 +1,6 @@
 //! Parses the command line, runs the command, maps its outcome to an exit code.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
 use baremetal::{
     cli::Cli,
@@ -26,7 +26,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     let known = error.downcast_ref::<Failure>();
     let mut text = format!("error: {error:#}\n");
     if let Some(hint) = known.and_then(|failure| failure.hint.as_ref()) {
-        text.push_str(&format!("  → {}\n", hint.replace('\n', "\n    ")));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  → {}", hint.replace('\n', "\n    "));
     }
     // Nobody is left to tell when stderr is closed.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());

@@ -119,7 +119,7 @@ fn every_manifest_is_yaml_with_kind_and_name() {
         let cluster = cluster(text);
         for step in steps(&cluster, &untouched(&cluster)) {
             for attachment in &step.action.script.attachments {
-                if !attachment.name.ends_with(".yaml") {
+                if Path::new(&attachment.name).extension() != Some("yaml".as_ref()) {
                     continue;
                 }
                 let text = String::from_utf8(attachment.content.clone()).unwrap();
@@ -205,7 +205,7 @@ fn what_is_live_as_wanted_is_left_alone_and_what_is_not_is_brought_back() {
     for id in &all {
         let name = id.trim_start_matches("apply-");
         let left = steps(&cluster, &with_addons(&cluster, live(Some(name))));
-        assert_eq!(ids(&left), [id.clone()]);
+        assert_eq!(ids(&left), std::slice::from_ref(id));
         assert!(left[0].action.title.starts_with("update"));
         assert!(left[0].action.detail.contains(&"+ wanted".to_owned()));
     }
@@ -372,10 +372,9 @@ fn a_cluster_of_control_planes_announces_its_addresses() {
     }
 }
 
-#[test]
-fn all_three_sources_of_add_ons_reach_the_host() {
-    let directory = tempfile::tempdir().unwrap();
-    let at = |name: &str| directory.path().join(name);
+/// A kustomization over another, a chart and a manifest.
+fn write_sources(directory: &Path) {
+    let at = |name: &str| directory.join(name);
     for sub in ["base", "overlay", "chart/templates"] {
         fs::create_dir_all(at(sub)).unwrap();
     }
@@ -405,12 +404,29 @@ fn all_three_sources_of_add_ons_reach_the_host() {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\n",
     )
     .unwrap();
+}
+
+/// What a step sends under a name.
+fn attachment(step: &ActionStep, name: &str) -> Vec<u8> {
+    let all = &step.action.script.attachments;
+    let found = all.iter().find(|attachment| attachment.name == name);
+    found
+        .unwrap_or_else(|| panic!("no {name} in {}", given(step)))
+        .content
+        .clone()
+}
+
+#[test]
+fn all_three_sources_of_add_ons_reach_the_host() {
+    let directory = tempfile::tempdir().unwrap();
+    write_sources(directory.path());
+    let inventory = directory.path().join("inventory.yaml");
     let text = format!(
         "{STACKED}addons:\n  over: {{kustomize: ./overlay, namespace: over}}\n  mine: {{chart: ./chart, values: {{a: 1}}}}\n  plain: {{manifests: ./plain.yaml}}\n"
     );
-    fs::write(at("inventory.yaml"), text).unwrap();
-    let cluster = baremetal::inventory::load(&at("inventory.yaml"))
-        .unwrap_or_else(|error| panic!("{error:#}"));
+    fs::write(&inventory, text).unwrap();
+    let cluster =
+        baremetal::inventory::load(&inventory).unwrap_or_else(|error| panic!("{error:#}"));
     let steps = actions(
         PhaseId::AddOns,
         &cluster,
@@ -421,18 +437,6 @@ fn all_three_sources_of_add_ons_reach_the_host() {
     assert_eq!(ids(&steps), ["apply-over", "apply-mine", "apply-plain"]);
     // Each waits for the one before it.
     assert_eq!(steps[2].needs, [1]);
-    let attachment = |step: &ActionStep, name: &str| {
-        let found = step
-            .action
-            .script
-            .attachments
-            .iter()
-            .find(|attachment| attachment.name == name);
-        found
-            .unwrap_or_else(|| panic!("no {name} in {}", given(step)))
-            .content
-            .clone()
-    };
     let mut archive = tar::Archive::new(std::io::Cursor::new(attachment(&steps[0], "over.tar")));
     let names: Vec<_> = archive
         .entries()

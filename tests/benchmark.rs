@@ -2,7 +2,18 @@
 //!
 //! Needs what `.ci/setup` installs, the stand-in bundle of `tests/standin.sh`, and a Python with `venv` for Ansible.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "the table of numbers is what a benchmark prints"
+)]
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "inventories and plays are short, and read best as they are written"
+)]
+
 #[path = "support/mod.rs"]
+#[expect(dead_code, reason = "the end-to-end tests ask more of a lab")]
 mod support;
 
 use std::{
@@ -247,29 +258,7 @@ fn many_hosts() {
     }
     let inventory = server.directory.path().join("many.yaml");
     fs::write(&inventory, text).expect("the inventory");
-    let start = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_baremetal"))
-        .arg("check")
-        .arg(&inventory)
-        .args(["--output", "json", "--parallel", "200"])
-        .env("BAREMETAL_BUNDLE", support::bundle())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let status = Path::new("/proc")
-        .join(child.id().to_string())
-        .join("status");
-    let mut peak = 0;
-    while child
-        .try_wait()
-        .expect("the program can be asked")
-        .is_none()
-    {
-        peak = peak.max(peak_kib(&status));
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let check = start.elapsed();
+    let (check, peak) = check(&inventory);
     println!(
         "`check` on 200 loopback hosts: {:.1} s, {} MiB in our process",
         check.as_secs_f64(),
@@ -294,6 +283,33 @@ fn many_hosts() {
         "200 × one `ssh true`",
         one.took * 200,
     );
+}
+
+/// How long `check` takes, and the most memory it held, in KiB.
+fn check(inventory: &Path) -> (Duration, u64) {
+    let start = Instant::now();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_baremetal"))
+        .arg("check")
+        .arg(inventory)
+        .args(["--output", "json", "--parallel", "200"])
+        .env("BAREMETAL_BUNDLE", support::bundle())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let status = Path::new("/proc")
+        .join(child.id().to_string())
+        .join("status");
+    let mut peak = 0;
+    while child
+        .try_wait()
+        .expect("the program can be asked")
+        .is_none()
+    {
+        peak = peak.max(peak_kib(&status));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (start.elapsed(), peak)
 }
 
 fn peak_kib(status: &Path) -> u64 {

@@ -17,12 +17,12 @@ use std::{
 
 use baremetal::{
     artifacts::{self, Kind, bundle::Bundle},
+    digest::sha256,
     failure::{Code, Failure},
 };
 
 use flate2::{Compression, write::GzEncoder};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 /// One run of the program: exit code, stdout and stderr, with the scene's directory written as `DIR`.
 #[derive(Debug, PartialEq)]
@@ -94,10 +94,6 @@ fn program(name: &str, images: &str) -> String {
     format!(
         "#!/bin/sh\n# {name}\ncase \"$*\" in\n'config images list'*) printf '%s\\n' {images};;\n'version -o short') echo v1.33.4;;\n*) echo 'Kubernetes v1.33.4';;\nesac\n"
     )
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    baremetal::artifacts::hex(&Sha256::digest(bytes))
 }
 
 /// A tar archive of the given members, compressed.
@@ -184,7 +180,7 @@ fn local_files_become_a_bundle() {
     );
     assert_eq!(
         proxy["sha256"],
-        sha256(&fs::read(scene.path("proxy.tar")).unwrap())
+        sha256(fs::read(scene.path("proxy.tar")).unwrap())
     );
     let verified = scene.ok(&["bundle", "verify", "b"]);
     assert_eq!(

@@ -404,7 +404,7 @@ fn half_done_members_are_finished_and_others_left_alone() {
     type Break = fn(&mut Observation);
     let cases: [(&str, Break); 6] = [
         ("cp2", |seen| {
-            api(seen).nodes.retain(|node| node.name != "cp2")
+            api(seen).nodes.retain(|node| node.name != "cp2");
         }),
         ("cp2", |seen| api(seen).etcd[1].learner = true),
         ("cp2", |seen| api(seen).etcd[1].name.clear()),
@@ -415,13 +415,13 @@ fn half_done_members_are_finished_and_others_left_alone() {
                 .facts
                 .kube
                 .manifests
-                .clear()
+                .clear();
         }),
         ("cp2", |seen| {
-            seen.hosts.get_mut("cp2").unwrap().facts.kube.kubelet_conf = false
+            seen.hosts.get_mut("cp2").unwrap().facts.kube.kubelet_conf = false;
         }),
         ("w1", |seen| {
-            api(seen).nodes.retain(|node| node.name != "w1")
+            api(seen).nodes.retain(|node| node.name != "w1");
         }),
     ];
     for (index, (host, break_it)) in cases.into_iter().enumerate() {

@@ -3,6 +3,11 @@
     clippy::unwrap_used,
     reason = "a test that cannot be set up has failed"
 )]
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "a test's text is short, and reads best as it is printed"
+)]
 
 mod addons;
 mod bundle;

@@ -446,7 +446,7 @@ fn sample_plan() -> Plan {
                 "w1",
                 Work::Apply(vec![change("disable", "swap", None)]),
             ),
-            step(PhaseId::Init, "cp1", Work::Run(init)),
+            step(PhaseId::Init, "cp1", Work::Run(Box::new(init))),
         ],
         notes: vec![
             "w2 did not answer and is left out: no answer from 10.0.0.22 port 22 within 5 s"

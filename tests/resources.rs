@@ -23,7 +23,6 @@ use baremetal::{
     },
 };
 use proptest::prelude::*;
-use sha2::{Digest as _, Sha256};
 
 /// A directory that stands for a host's root, and what the loader of scripts gives them.
 struct Host {
@@ -94,10 +93,7 @@ impl Host {
     }
 
     fn stage(&self, name: &str, kind: Kind, bytes: &[u8]) -> Item {
-        let sha256: String = Sha256::digest(bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let sha256 = baremetal::digest::sha256(bytes);
         let directory = self.var().join("artifacts");
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join(&sha256), bytes).unwrap();

@@ -23,9 +23,12 @@ fn e2e_main_job() {
     for service in ["keepalived", "haproxy"] {
         let holder = lab.vip_holders(THREE_AND_TWO).remove(0);
         lab.on(&holder, &format!("systemctl stop {service}")).ok();
-        let gap = lab.gap(Duration::from_secs(60));
+        let gap = lab.gap(Duration::from_mins(1));
         assert!(gap < WITHIN, "{service} stopped: no answer for {gap:?}");
-        assert_ne!(lab.vip_holders(THREE_AND_TWO), [holder.clone()]);
+        assert_ne!(
+            lab.vip_holders(THREE_AND_TWO),
+            std::slice::from_ref(&holder)
+        );
         // A stopped service is a difference that `up` mends.
         let mended = lab.up().ok();
         assert!(mended.text().contains(service), "{}", mended.text());
@@ -34,7 +37,7 @@ fn e2e_main_job() {
 
     let holder = lab.vip_holders(THREE_AND_TWO).remove(0);
     lab.destroy(&holder);
-    let gap = lab.gap(Duration::from_secs(60));
+    let gap = lab.gap(Duration::from_mins(1));
     assert!(gap < WITHIN, "{holder} destroyed: no answer for {gap:?}");
     truthful_with_a_host_gone(&lab, &holder);
 }

@@ -7,6 +7,7 @@ use std::{
 
 use baremetal::{
     artifacts::{self, Item},
+    digest::sha256,
     engine::{Options, RunLog, Session, Stop},
     failure::{Code, Failure},
     inventory::{self, Cluster, Ssh},
@@ -60,14 +61,14 @@ fn step(host: &str, needs: &[usize], script: Script) -> Step {
         host: host.to_owned(),
         needs: needs.to_vec(),
         after: Vec::new(),
-        work: Work::Run(Action {
+        work: Work::Run(Box::new(Action {
             id: script.name.clone(),
             title: script.name.clone(),
             detail: Vec::new(),
             script,
             units: Vec::new(),
             hint: "mend it".to_owned(),
-        }),
+        })),
     }
 }
 
@@ -178,7 +179,7 @@ fn blob(host: &str, file: &std::path::Path, bytes: &[u8], path: &std::path::Path
             kind: artifacts::Kind::Chart,
             version: "1.0".to_owned(),
             arch: None,
-            sha256: super::transfer::sum(bytes),
+            sha256: sha256(bytes),
             size: Some(bytes.len() as u64),
             images: Vec::new(),
             from: artifacts::From::Local(file.to_owned()),
@@ -220,10 +221,7 @@ async fn an_artifact_is_brought_before_its_step_and_its_absence_is_told() {
     };
     let outcome = session.run(&plan).await;
     // Where artifacts are staged on this machine, which plays the host.
-    let staged = format!(
-        "/var/lib/baremetal/artifacts/{}",
-        super::transfer::sum(&bytes)
-    );
+    let staged = format!("/var/lib/baremetal/artifacts/{}", sha256(&bytes));
     let _ = std::fs::remove_file(staged);
     assert_eq!(outcome.changed, 1, "{outcome:?}");
     assert_eq!(std::fs::read(&target).unwrap(), bytes);

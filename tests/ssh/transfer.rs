@@ -6,20 +6,12 @@ use std::{
     time::Duration,
 };
 
-use baremetal::ssh::{Connection, RunError, Secrets, fetch_script};
-use sha2::{Digest as _, Sha256};
+use baremetal::{
+    digest::sha256,
+    ssh::{Connection, RunError, Secrets, fetch_script},
+};
 
 use super::sshd::Sshd;
-
-/// SHA-256 in hexadecimal.
-pub fn sum(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    for byte in Sha256::digest(bytes) {
-        write!(text, "{byte:02x}").unwrap();
-    }
-    text
-}
 
 fn artifact(sshd: &Sshd) -> (PathBuf, Vec<u8>) {
     let bytes: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
@@ -46,7 +38,7 @@ async fn an_artifact_arrives_once() {
         let heard = Mutex::new(Vec::new());
         let progress = |sent, total| heard.lock().unwrap().push((sent, total));
         let output = connection
-            .transfer(&path, &sum(&bytes), &to, &progress)
+            .transfer(&path, &sha256(&bytes), &to, &progress)
             .await
             .unwrap();
         assert_eq!(output.status, 0, "{}", output.stderr);
@@ -61,7 +53,7 @@ async fn an_artifact_arrives_once() {
     // A damaged copy on the host is replaced.
     std::fs::write(&target, "damaged").unwrap();
     connection
-        .transfer(&path, &sum(&bytes), &to, &|_, _| ())
+        .transfer(&path, &sha256(&bytes), &to, &|_, _| ())
         .await
         .unwrap();
     assert_eq!(std::fs::read(&target).unwrap(), bytes);
@@ -75,7 +67,7 @@ async fn what_is_damaged_or_does_not_fit_leaves_nothing() {
     let directory = sshd.file("host");
     let to = directory.join("x").display().to_string();
     let output = connection
-        .transfer(&path, &sum(b"another"), &to, &|_, _| ())
+        .transfer(&path, &sha256(b"another"), &to, &|_, _| ())
         .await
         .unwrap();
     assert_eq!(output.status, 1);
@@ -88,7 +80,7 @@ async fn what_is_damaged_or_does_not_fit_leaves_nothing() {
     let huge = std::fs::File::create(sshd.file("huge")).unwrap();
     huge.set_len(8 << 40).unwrap();
     let output = connection
-        .transfer(&sshd.file("huge"), &sum(b"huge"), &to, &|_, _| ())
+        .transfer(&sshd.file("huge"), &sha256(b"huge"), &to, &|_, _| ())
         .await
         .unwrap();
     assert_eq!(output.status, 28, "{}", output.stderr);
@@ -117,8 +109,8 @@ async fn a_transfer_that_is_cut_leaves_nothing() {
         begun.notified().await;
         connection.close().await;
     };
-    let sha256 = sum(b"never");
-    let (end, ()) = tokio::join!(connection.transfer(&slow, &sha256, &to, &progress), cut);
+    let expected = sha256(b"never");
+    let (end, ()) = tokio::join!(connection.transfer(&slow, &expected, &to, &progress), cut);
     assert!(matches!(end, Err(RunError::Lost { .. })), "{end:?}");
     for _ in 0..100 {
         if names(&directory).is_empty() {
@@ -144,10 +136,10 @@ async fn a_host_fetches_and_verifies() {
             .await
             .unwrap()
     };
-    let output = fetch(&connection, &sum(b"another")).await;
+    let output = fetch(&connection, &sha256(b"another")).await;
     assert_eq!(output.status, 1);
     assert!(output.stderr.contains("has checksum"), "{}", output.stderr);
     assert!(!target.exists());
-    assert_eq!(fetch(&connection, &sum(&bytes)).await.status, 0);
+    assert_eq!(fetch(&connection, &sha256(&bytes)).await.status, 0);
     assert_eq!(std::fs::read(&target).unwrap(), bytes);
 }

@@ -91,11 +91,14 @@ fn images(flags: &Flags) -> Result<()> {
         .filter(|image| !image.starts_with("sha256:") && !image.contains('@'));
     match flags.get("output") {
         Some("json") => {
-            let images: Vec<Value> = tags.map(|image| json!({"id": format!("sha256:{}", crate::bundle::hex(image.as_bytes())), "repoTags": [image], "size": "1024", "pinned": false})).collect();
+            let images: Vec<Value> = tags.map(|image| json!({"id": format!("sha256:{}", crate::bundle::sha256(image.as_bytes())), "repoTags": [image], "size": "1024", "pinned": false})).collect();
             say(serde_json::to_string_pretty(&json!({ "images": images }))?);
         }
         _ if flags.on("quiet") => {
-            tags.for_each(|image| say(format!("sha256:{}", crate::bundle::hex(image.as_bytes()))))
+            for image in tags {
+                let id = crate::bundle::sha256(image.as_bytes());
+                say(format!("sha256:{id}"));
+            }
         }
         _ => {
             say("IMAGE                TAG                 IMAGE ID            SIZE");
@@ -103,7 +106,7 @@ fn images(flags: &Flags) -> Result<()> {
                 let (name, tag) = image.rsplit_once(':').unwrap_or((image, ""));
                 say(format!(
                     "{name}   {tag}   {}   1.02kB",
-                    &crate::bundle::hex(image.as_bytes())[..13]
+                    &crate::bundle::sha256(image.as_bytes())[..13]
                 ));
             }
         }

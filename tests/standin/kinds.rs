@@ -4,6 +4,7 @@ use serde_json::Value;
 
 /// One resource: how kubectl users and URLs call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "`kind` is what objects call it")]
 pub struct Kind {
     pub kind: String,
     /// Empty for the core group.
@@ -12,7 +13,7 @@ pub struct Kind {
     pub plural: String,
     pub short: Vec<String>,
     pub namespaced: bool,
-    /// Whether it comes from a CustomResourceDefinition.
+    /// Whether it comes from a `CustomResourceDefinition`.
     pub custom: bool,
 }
 
@@ -234,7 +235,7 @@ impl Kind {
         fits && (group.is_empty() || group == self.group || group == version_first)
     }
 
-    /// The kind that a CustomResourceDefinition defines, in the version that it stores.
+    /// The kind that a `CustomResourceDefinition` defines, in the version that it stores.
     pub fn of_crd(crd: &Value) -> Option<Self> {
         let spec = &crd["spec"];
         let names = &spec["names"];

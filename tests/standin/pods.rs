@@ -96,7 +96,7 @@ pub async fn run(directory: &str, version: &str) -> Result<()> {
             }
         }
         for (name, text) in wanted {
-            if !running.contains_key(&name) {
+            running.entry(name).or_insert_with_key(|name| {
                 let attempts = Arc::<std::sync::atomic::AtomicU32>::default();
                 let task = tokio::spawn(keep(
                     name.clone(),
@@ -105,16 +105,13 @@ pub async fn run(directory: &str, version: &str) -> Result<()> {
                     etcd.clone(),
                     attempts.clone(),
                 ));
-                running.insert(
-                    name,
-                    Running {
-                        text,
-                        task,
-                        since: clock::now(),
-                        attempts,
-                    },
-                );
-            }
+                Running {
+                    text,
+                    task,
+                    since: clock::now(),
+                    attempts,
+                }
+            });
         }
         report(&running);
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -187,7 +184,7 @@ async fn start_pod(name: &str, text: &str, version: &str, etcd: &Etcd) -> Result
             let ready = move |store| {
                 *etcd
                     .write()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(store)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(store);
             };
             store::run(flags, ready).await
         }
@@ -247,7 +244,7 @@ fn report(running: &BTreeMap<String, Running>) {
             json!({
                 "name": name, "since": one.since,
                 "attempt": one.attempts.load(std::sync::atomic::Ordering::Relaxed),
-                "id": crate::bundle::hex(format!("{name}{}", one.since).as_bytes()),
+                "id": crate::bundle::sha256(format!("{name}{}", one.since).as_bytes()),
             })
         })
         .collect();

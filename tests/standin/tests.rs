@@ -134,7 +134,7 @@ impl Cluster {
         let (slot, etcd_flags) = (plane.etcd.clone(), plane.etcd_flags.clone());
         plane.tasks.push(tokio::spawn(async move {
             store::run(etcd_flags, move |store| {
-                *slot.write().unwrap() = Some(store)
+                *slot.write().unwrap() = Some(store);
             })
             .await
             .unwrap();

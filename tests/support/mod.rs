@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -173,7 +174,9 @@ impl Drop for Lab {
     fn drop(&mut self) {
         if self.keep {
             let directory = self.directory.path().display();
-            eprintln!("kept: lab {} and {directory}", self.name);
+            let kept = format!("kept: lab {} and {directory}\n", self.name);
+            // Nobody is left to tell when stderr is closed.
+            let _ = std::io::stderr().lock().write_all(kept.as_bytes());
             self.directory.disable_cleanup(true);
         } else {
             self.run(&["lab", "down"], &[]);
@@ -255,11 +258,4 @@ pub fn bundle() -> PathBuf {
         path.display()
     );
     path
-}
-
-/// Whether the bundle is the stand-in, which is no real Kubernetes.
-pub fn standin() -> bool {
-    fs::read_to_string(bundle().join("bundle.yaml"))
-        .expect("bundle.yaml is readable")
-        .contains("stand-in")
 }

@@ -152,7 +152,7 @@ pub async fn empty_namespace(objects: &Objects, namespace: &str) -> Result<(), F
 /// A new object's uid.
 pub fn uid(kind: &Kind, namespace: &str, name: &str) -> String {
     let now = std::time::SystemTime::now();
-    let hex = crate::bundle::hex(format!("{now:?}{}{namespace}{name}", kind.kind).as_bytes());
+    let hex = crate::bundle::sha256(format!("{now:?}{}{namespace}{name}", kind.kind).as_bytes());
     format!(
         "{}-{}-{}-{}-{}",
         &hex[..8],

@@ -272,7 +272,7 @@ async fn pods(objects: &Objects) -> Result<(), Failure> {
             .collect();
         let status = workloads::status(workload, &own);
         update(objects, workload, |workload| {
-            workload["status"] = status.clone()
+            workload["status"] = status.clone();
         })
         .await?;
     }

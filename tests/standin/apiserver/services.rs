@@ -50,14 +50,13 @@ pub async fn tick(objects: &Objects) -> Result<(), Failure> {
         }
         if service["spec"]["type"] == "LoadBalancer"
             && service["status"]["loadBalancer"]["ingress"].is_null()
+            && let Some(address) = free_address(objects, service, &services, &pods).await?
         {
-            if let Some(address) = free_address(objects, service, &services, &pods).await? {
-                update(objects, service, |service| {
-                    service["status"]["loadBalancer"]["ingress"] = json!([{ "ip": address }]);
-                })
-                .await?;
-                return Ok(());
-            }
+            update(objects, service, |service| {
+                service["status"]["loadBalancer"]["ingress"] = json!([{ "ip": address }]);
+            })
+            .await?;
+            return Ok(());
         }
     }
     Ok(())

@@ -18,14 +18,14 @@ pub fn pods(workload: &Value, nodes: &[Value]) -> Vec<Value> {
         .iter()
         .filter(|node| fits(pod, node, daemon))
         .collect();
-    let hash = &bundle::hex(template.to_string().as_bytes())[..9];
+    let hash = &bundle::sha256(template.to_string().as_bytes())[..9];
     let name = workload["metadata"]["name"].as_str().unwrap_or_default();
     if daemon {
         return fitting
             .iter()
             .map(|node| {
                 let node_name = node["metadata"]["name"].as_str().unwrap_or_default();
-                let suffix = &bundle::hex(format!("{hash}{node_name}").as_bytes())[..5];
+                let suffix = &bundle::sha256(format!("{hash}{node_name}").as_bytes())[..5];
                 make(workload, &format!("{name}-{suffix}"), Some(node))
             })
             .collect();
@@ -37,12 +37,11 @@ pub fn pods(workload: &Value, nodes: &[Value]) -> Vec<Value> {
     (0..replicas)
         .map(|index| {
             let place = usize::try_from(index).unwrap_or(0) % fitting.len().max(1);
-            let pod_name = match workload["kind"].as_str() {
-                Some("StatefulSet") => format!("{name}-{index}"),
-                _ => {
-                    let suffix = &bundle::hex(format!("{hash}{index}").as_bytes())[..5];
-                    format!("{name}-{hash}-{suffix}")
-                }
+            let pod_name = if let Some("StatefulSet") = workload["kind"].as_str() {
+                format!("{name}-{index}")
+            } else {
+                let suffix = &bundle::sha256(format!("{hash}{index}").as_bytes())[..5];
+                format!("{name}-{hash}-{suffix}")
             };
             make(workload, &pod_name, fitting.get(place).copied())
         })

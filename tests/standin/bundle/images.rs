@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{archives, hex};
+use super::{archives, sha256};
 use crate::versions;
 
 /// An image of the bundle.
@@ -62,7 +62,7 @@ pub fn all(version: &str) -> Vec<Image> {
 pub fn archive(reference: &str, arch: &str) -> Result<Vec<u8>> {
     let text = format!("{reference}: stand-in image, a test double that runs nothing\n");
     let layer = archives::tar(&[("stand-in".into(), 0o644, text.into_bytes())])?;
-    let diff = hex(&layer);
+    let diff = sha256(&layer);
     let config = serde_json::to_vec(&json!({
         "architecture": arch,
         "os": "linux",
@@ -70,7 +70,7 @@ pub fn archive(reference: &str, arch: &str) -> Result<Vec<u8>> {
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{diff}")]},
         "history": [{"created_by": "stand-in"}],
     }))?;
-    let config_name = format!("{}.json", hex(&config));
+    let config_name = format!("{}.json", sha256(&config));
     let layer_name = format!("{diff}/layer.tar");
     let manifest = serde_json::to_vec(&json!([{
         "Config": config_name, "RepoTags": [reference], "Layers": [layer_name],

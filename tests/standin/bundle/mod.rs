@@ -149,7 +149,7 @@ impl Bundle {
             item.insert("arch".into(), json!(self.arch));
         }
         item.insert("file".into(), json!(file));
-        item.insert("sha256".into(), json!(hex(content)));
+        item.insert("sha256".into(), json!(sha256(content)));
         item.insert("size".into(), json!(content.len()));
         self.items.push(item);
     }
@@ -170,13 +170,16 @@ impl Bundle {
     }
 }
 
-/// SHA-256 in hex.
-pub fn hex(content: &[u8]) -> String {
+/// SHA-256 in hexadecimal.
+pub fn sha256(content: &[u8]) -> String {
+    hex(&Sha256::digest(content))
+}
+
+/// Two lowercase digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(content)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -72,7 +72,7 @@ async fn with_cluster(flags: &Flags, words: &[&str]) -> Result<u8> {
                 .await?
                 .context("Error: release: not found")?;
             let value = match *what {
-                "values" if flags.on("all-values") => release.merged()?,
+                "values" if flags.on("all-values") => release.merged(),
                 "values" => release.values.clone(),
                 "metadata" => release.summary(),
                 "manifest" => {
@@ -246,7 +246,9 @@ async fn list(releases: &Releases<'_>, flags: &Flags, namespace: &str) -> Result
         all.retain(|release| release.name.contains(filter));
     }
     if flags.on("quiet") {
-        all.iter().for_each(|release| say(&release.name));
+        for release in &all {
+            say(&release.name);
+        }
         return Ok(0);
     }
     match flags.get("output") {

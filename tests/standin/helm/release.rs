@@ -66,10 +66,10 @@ impl Release {
     }
 
     /// Values of the chart under those of the user.
-    pub fn merged(&self) -> Result<Value> {
+    pub fn merged(&self) -> Value {
         let mut all = self.chart_values.clone();
         merge(&mut all, &self.values);
-        Ok(all)
+        all
     }
 
     /// A row of `helm list -o json`.
@@ -184,7 +184,7 @@ impl Releases<'_> {
         for release in all {
             match newest.last_mut() {
                 Some(last) if last.name == release.name && last.namespace == release.namespace => {
-                    *last = release
+                    *last = release;
                 }
                 _ => newest.push(release),
             }

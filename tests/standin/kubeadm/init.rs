@@ -141,11 +141,9 @@ pub async fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
     let access = Access::read("/etc/kubernetes/admin.conf")?;
     let api = upload::Api::new(access.client()?);
     // Through the endpoint from here on: what every other node will use.
-    within(
-        Duration::from_secs(60),
-        "the control plane endpoint",
-        || api.ready(),
-    )
+    within(Duration::from_mins(1), "the control plane endpoint", || {
+        api.ready()
+    })
     .await?;
     upload::configuration(&api, &config, &own).await?;
     if flags.on("upload-certs") {

@@ -339,5 +339,5 @@ async fn add_etcd_member(api: &Api, plane: &Plane<'_>, directory: Option<&str>) 
         })
         .collect();
     manifests::write_etcd(plane, Some(&initial.join(",")), directory)?;
-    cluster.promote(member.id, Duration::from_secs(120)).await
+    cluster.promote(member.id, Duration::from_mins(2)).await
 }

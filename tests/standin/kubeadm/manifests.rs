@@ -241,7 +241,10 @@ fn pod(
         _ => format!("v{}", plane.version),
     };
     let command: Vec<String> = std::iter::once(name.to_owned())
-        .chain(args.iter().map(|(name, value)| format!("--{name}={value}")))
+        .chain(
+            args.into_iter()
+                .map(|(name, value)| format!("--{name}={value}")),
+        )
         .collect();
     let mut volumes = Vec::new();
     let mut volume_mounts = Vec::new();

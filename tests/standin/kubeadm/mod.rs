@@ -69,7 +69,7 @@ async fn phase(identity: &Identity, arguments: &[String]) -> Result<u8> {
             init::upload_certificates(&api()?, &config, &flags).await?;
         }
         ["upload-config", "all" | "kubeadm" | "kubelet"] => {
-            upload::configuration(&api()?, &config, &own).await?
+            upload::configuration(&api()?, &config, &own).await?;
         }
         ["addon", "all"] => {
             upload::coredns(&api()?, &config, &own).await?;
@@ -79,7 +79,7 @@ async fn phase(identity: &Identity, arguments: &[String]) -> Result<u8> {
         ["addon", "coredns"] => upload::coredns(&api()?, &config, &own).await?,
         ["certs", ..] => certificates::write_all(&own.plane(&config.cluster))?,
         ["control-plane", "all"] => {
-            manifests::write_control_plane(&own.plane(&config.cluster), directory)?
+            manifests::write_control_plane(&own.plane(&config.cluster), directory)?;
         }
         ["mark-control-plane"] => {
             node::mark_control_plane(&api()?, &own.node, &config.init["nodeRegistration"]).await?;
@@ -108,7 +108,7 @@ fn expiration(arguments: &[String]) -> Result<u8> {
             say(format!(
                 "{:28} 364d [stand-in]",
                 name["name"].as_str().unwrap_or_default()
-            ))
+            ));
         }),
     }
     Ok(0)

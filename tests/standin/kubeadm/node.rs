@@ -17,7 +17,7 @@ const LABEL: &str = "node-role.kubernetes.io/control-plane";
 pub async fn mark_control_plane(api: &Api, node: &str, registration: &Value) -> Result<()> {
     let path = format!("/api/v1/nodes/{node}");
     within(
-        Duration::from_secs(120),
+        Duration::from_mins(2),
         &format!("node {node:?}"),
         || async { api.get(&path).await.is_ok() },
     )

@@ -16,10 +16,10 @@ const ETCD: &str = "external{endpoints:l caFile certFile keyFile}";
 const NETWORK: &str = "networking{serviceSubnet podSubnet dnsDomain} kubernetesVersion controlPlaneEndpoint certificatesDir imageRepository featureGates:* clusterName";
 const DISCOVERY: &str = "bootstrapToken{token apiServerEndpoint caCertHashes:l unsafeSkipCAVerification:b} file{kubeConfigPath} tlsBootstrapToken";
 
-/// KubeletConfiguration (kubelet.config.k8s.io/v1beta1), any value.
+/// `KubeletConfiguration` (kubelet.config.k8s.io/v1beta1), any value.
 const KUBELET: &str = "enableServer staticPodPath podLogsDir syncFrequency fileCheckFrequency httpCheckFrequency staticPodURL staticPodURLHeader address port readOnlyPort tlsCertFile tlsPrivateKeyFile tlsCipherSuites tlsMinVersion tlsCurvePreferences rotateCertificates serverTLSBootstrap authentication authorization registryPullQPS registryBurst imagePullCredentialsVerificationPolicy preloadedImagesVerificationAllowlist eventRecordQPS eventBurst enableDebuggingHandlers enableContentionProfiling healthzPort healthzBindAddress oomScoreAdj clusterDomain clusterDNS streamingConnectionIdleTimeout nodeStatusUpdateFrequency nodeStatusReportFrequency nodeLeaseDurationSeconds imageMinimumGCAge imageMaximumGCAge imageGCHighThresholdPercent imageGCLowThresholdPercent volumeStatsAggPeriod kubeletCgroups systemCgroups cgroupRoot cgroupsPerQOS cgroupDriver cpuManagerPolicy singleProcessOOMKill cpuManagerPolicyOptions cpuManagerReconcilePeriod memoryManagerPolicy topologyManagerPolicy topologyManagerScope topologyManagerPolicyOptions qosReserved runtimeRequestTimeout hairpinMode maxPods podCIDR podPidsLimit resolvConf runOnce cpuCFSQuota cpuCFSQuotaPeriod nodeStatusMaxImages maxOpenFiles contentType kubeAPIQPS kubeAPIBurst serializeImagePulls maxParallelImagePulls evictionHard evictionSoft evictionSoftGracePeriod evictionPressureTransitionPeriod evictionMaxPodGracePeriod evictionMinimumReclaim mergeDefaultEvictionSettings podsPerCore enableControllerAttachDetach protectKernelDefaults makeIPTablesUtilChains iptablesMasqueradeBit iptablesDropBit featureGates failSwapOn memorySwap containerLogMaxSize containerLogMaxFiles containerLogMaxWorkers containerLogMonitorInterval configMapAndSecretChangeDetectionStrategy systemReserved kubeReserved reservedSystemCPUs showHiddenMetricsForVersion systemReservedCgroup kubeReservedCgroup enforceNodeAllocatable allowedUnsafeSysctls volumePluginDir providerID kernelMemcgNotification logging enableSystemLogHandler enableSystemLogQuery shutdownGracePeriod shutdownGracePeriodCriticalPods shutdownGracePeriodByPodPriority crashLoopBackOff reservedMemory enableProfilingHandler enableDebugFlagsHandler seccompDefault memoryThrottlingFactor registerWithTaints registerNode tracing localStorageCapacityIsolation containerRuntimeEndpoint imageServiceEndpoint failCgroupV1 userNamespaces";
 
-/// KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1).
+/// `KubeProxyConfiguration` (kubeproxy.config.k8s.io/v1alpha1).
 const KUBE_PROXY: &str = "featureGates clientConnection{kubeconfig acceptContentTypes contentType qps:* burst:i} logging:* hostnameOverride bindAddress healthzBindAddress metricsBindAddress bindAddressHardFail:b enableProfiling:b showHiddenMetricsForVersion mode iptables{masqueradeBit:i masqueradeAll:b localhostNodePorts:b syncPeriod:d minSyncPeriod:d} ipvs{syncPeriod:d minSyncPeriod:d scheduler excludeCIDRs:l strictARP:b tcpTimeout:d tcpFinTimeout:d udpTimeout:d} nftables{masqueradeBit:i masqueradeAll:b syncPeriod:d minSyncPeriod:d} winkernel:* detectLocalMode detectLocal{bridgeInterface interfaceNamePrefix} clusterCIDR nodePortAddresses:l oomScoreAdj:i conntrack{maxPerCore:i min:i tcpEstablishedTimeout:d tcpCloseWaitTimeout:d tcpBeLiberal:b udpTimeout:d udpStreamTimeout:d} configSyncPeriod:d portRange windowsRunAsService:b";
 
 /// The tree of a document's fields; `None` for a kind or version that kubeadm does not have.
@@ -43,8 +43,9 @@ pub fn tree(api_version: &str, kind: &str) -> Option<String> {
     let tree = match (api_version, kind) {
         ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration") => KUBELET
             .split(' ')
-            .map(|name| format!("{name}:* "))
-            .collect(),
+            .map(|name| format!("{name}:*"))
+            .collect::<Vec<_>>()
+            .join(" "),
         ("kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration") => KUBE_PROXY.to_owned(),
         ("kubeadm.k8s.io/v1beta3" | "kubeadm.k8s.io/v1beta4", "InitConfiguration") => {
             format!("{BOOTSTRAP} {node} {POINT} certificateKey {PATCHES} {new} {timeouts}")

@@ -11,7 +11,7 @@ use super::{
     node,
     upload::{Api, SYSTEM},
 };
-use crate::{args::Flags, clock, kubeconfig::Access, say};
+use crate::{args::Flags, bundle, clock, kubeconfig::Access, say};
 
 const FLAGS: &str = "kubeconfig= dry-run ttl= description= usages= groups= print-join-command config= certificate-key= o,output= experimental-output= v,v=";
 const GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
@@ -139,10 +139,7 @@ pub fn random() -> Result<String> {
 
 /// 32 random bytes in hex.
 pub fn certificate_key() -> Result<String> {
-    Ok(bytes(32)?
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(bundle::hex(&bytes(32)?))
 }
 
 fn bytes(count: usize) -> Result<Vec<u8>> {
@@ -153,5 +150,7 @@ fn bytes(count: usize) -> Result<Vec<u8>> {
 
 /// Signature of cluster-info for a token, as the controller manager's bootstrap signer adds it.
 pub fn signature(config: &str, token: &str) -> Value {
-    json!(crate::bundle::hex(format!("{token} {config}").as_bytes()))
+    json!(crate::bundle::sha256(
+        format!("{token} {config}").as_bytes()
+    ))
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{kubeconfig, net::Client, pki, versions, yaml};
 
 /// kubeadm tries calls again for this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 pub const SYSTEM: &str = "/api/v1/namespaces/kube-system";
 
 /// The API as kubeadm uses it.

@@ -118,12 +118,11 @@ fn report(flags: &Flags, kind: &Kind, object: &Value, how: &str) -> Result<()> {
 }
 
 pub async fn create(api: &Api, flags: &Flags) -> Result<u8> {
-    let (objects, mut complete) = match flags.rest.is_empty() {
-        true => read(api, flags).await?,
-        false => {
-            let object = generated(api, flags)?;
-            (vec![(api.kind_of(&object).await?, object)], true)
-        }
+    let (objects, mut complete) = if flags.rest.is_empty() {
+        read(api, flags).await?
+    } else {
+        let object = generated(api, flags)?;
+        (vec![(api.kind_of(&object).await?, object)], true)
     };
     for (kind, object) in &objects {
         if flags.get("dry-run") == Some("client") {

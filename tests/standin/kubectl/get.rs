@@ -1,5 +1,7 @@
 //! `kubectl get`.
 
+use std::io::Write as _;
+
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
@@ -20,7 +22,6 @@ pub async fn run(api: &Api, flags: &Flags) -> Result<u8> {
             bail!("Error from server: {text}");
         }
         // As the real one: exactly what the server sent.
-        use std::io::Write as _;
         let _ = std::io::stdout().write_all(text.as_bytes());
         return Ok(0);
     }

@@ -1,4 +1,4 @@
-//! JSONPath templates, as far as scripts use them. Pure.
+//! `JSONPath` templates, as far as scripts use them. Pure.
 
 use anyhow::{Result, bail};
 use serde_json::Value;

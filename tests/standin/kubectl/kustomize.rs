@@ -139,7 +139,7 @@ fn generate(directory: &Path, generator: &Value, kind: &str) -> Result<Value> {
     if generator["options"]["disableNameSuffixHash"] != true {
         name = format!(
             "{name}-{}",
-            &crate::bundle::hex(data.to_string().as_bytes())[..10]
+            &crate::bundle::sha256(data.to_string().as_bytes())[..10]
         );
     }
     let mut object =

@@ -27,34 +27,34 @@ pub fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
     let (verb, rest) = verb(arguments)?;
     let flags = |own: &str| Flags::parse(&format!("{GLOBAL} {own}"), &rest);
     match verb.as_str() {
-        "get" => with(flags(get::FLAGS)?, get::run),
-        "apply" => with(flags(apply::FLAGS)?, apply::run),
-        "create" => with(flags(apply::FLAGS_OF_CREATE)?, apply::create),
-        "replace" => with(flags(apply::FLAGS)?, apply::replace),
+        "get" => with(&flags(get::FLAGS)?, get::run),
+        "apply" => with(&flags(apply::FLAGS)?, apply::run),
+        "create" => with(&flags(apply::FLAGS_OF_CREATE)?, apply::create),
+        "replace" => with(&flags(apply::FLAGS)?, apply::replace),
         "diff" => Ok(
-            with(flags(diff::FLAGS)?, diff::run).unwrap_or_else(|problem| {
+            with(&flags(diff::FLAGS)?, diff::run).unwrap_or_else(|problem| {
                 crate::complain(&format!("{problem:#} [stand-in]"));
                 2
             }),
         ),
-        "delete" => with(flags(delete::FLAGS)?, delete::run),
-        "patch" => with(flags(metadata::FLAGS_OF_PATCH)?, metadata::patch),
-        "label" => with(flags(metadata::FLAGS)?, async |api, flags| {
+        "delete" => with(&flags(delete::FLAGS)?, delete::run),
+        "patch" => with(&flags(metadata::FLAGS_OF_PATCH)?, metadata::patch),
+        "label" => with(&flags(metadata::FLAGS)?, async |api, flags| {
             metadata::run(api, flags, "labels").await
         }),
-        "annotate" => with(flags(metadata::FLAGS)?, async |api, flags| {
+        "annotate" => with(&flags(metadata::FLAGS)?, async |api, flags| {
             metadata::run(api, flags, "annotations").await
         }),
-        "taint" => with(flags(nodes::FLAGS)?, nodes::taint),
-        "cordon" => with(flags(nodes::FLAGS)?, async |api, flags| {
+        "taint" => with(&flags(nodes::FLAGS)?, nodes::taint),
+        "cordon" => with(&flags(nodes::FLAGS)?, async |api, flags| {
             nodes::cordon(api, flags, true).await
         }),
-        "uncordon" => with(flags(nodes::FLAGS)?, async |api, flags| {
+        "uncordon" => with(&flags(nodes::FLAGS)?, async |api, flags| {
             nodes::cordon(api, flags, false).await
         }),
-        "drain" => with(flags(nodes::FLAGS)?, nodes::drain),
-        "rollout" => with(flags(wait::FLAGS)?, wait::rollout),
-        "wait" => with(flags(wait::FLAGS)?, wait::run),
+        "drain" => with(&flags(nodes::FLAGS)?, nodes::drain),
+        "rollout" => with(&flags(wait::FLAGS)?, wait::rollout),
+        "wait" => with(&flags(wait::FLAGS)?, wait::run),
         "kustomize" => {
             let flags =
                 flags("enable-helm helm-command= load-restrictor= o,output= enable-alpha-plugins")?;
@@ -64,14 +64,14 @@ pub fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
             Ok(0)
         }
         "version" => version(identity, &flags("client o,output= short")?),
-        "cluster-info" => with(flags("")?, async |api, _| {
+        "cluster-info" => with(&flags("")?, async |api, _| {
             say(format!(
                 "Kubernetes control plane is running at {} [stand-in]",
                 api.server
             ));
             Ok(0)
         }),
-        "auth" => with(flags("all-namespaces list quiet")?, async |api, flags| {
+        "auth" => with(&flags("all-namespaces list quiet")?, async |api, flags| {
             let verb = flags.rest.get(1).map_or("get", String::as_str);
             api.get("/api/v1/namespaces").await?;
             say(if verb.is_empty() { "no" } else { "yes" });
@@ -112,13 +112,13 @@ fn verb(arguments: &[String]) -> Result<(String, Vec<String>)> {
     )
 }
 
-fn with<F>(flags: Flags, run: F) -> Result<u8>
+fn with<F>(flags: &Flags, run: F) -> Result<u8>
 where
     F: AsyncFnOnce(&Api, &Flags) -> Result<u8>,
 {
     block_on(async {
-        let api = connect(&flags)?;
-        run(&api, &flags).await
+        let api = connect(flags)?;
+        run(&api, flags).await
     })
 }
 

@@ -102,12 +102,11 @@ async fn serve(identity: &Identity, flags: &Flags, config: &Value) -> Result<()>
         .or(flags.get("pod-manifest-path"))
     {
         fs::create_dir_all(directory)?;
-        match runtime::has_systemd() {
-            true => pods::start(directory)?,
-            false => {
-                let (directory, version) = (directory.to_owned(), identity.version.clone());
-                tokio::spawn(async move { pods::run(&directory, &version).await });
-            }
+        if runtime::has_systemd() {
+            pods::start(directory)?;
+        } else {
+            let (directory, version) = (directory.to_owned(), identity.version.clone());
+            tokio::spawn(async move { pods::run(&directory, &version).await });
         }
     }
     let name = flags

@@ -21,7 +21,7 @@ use crate::{
 
 const IMAGES_EVERY: Duration = Duration::from_secs(5);
 const CNI: &str = "/etc/cni/net.d";
-/// DaemonSets that install a CNI configuration on every node.
+/// `DaemonSets` that install a CNI configuration on every node.
 const NETWORKS: &[&str] = &["kube-flannel-ds", "calico-node", "cilium"];
 
 pub struct Node {
@@ -171,7 +171,7 @@ impl Node {
         kept.1.clone()
     }
 
-    /// What a pod network's DaemonSet does on each node: it leaves a CNI configuration.
+    /// What a pod network's `DaemonSet` does on each node: it leaves a CNI configuration.
     async fn install_network(&self, client: &Client) -> Result<()> {
         if has_network() {
             return Ok(());
@@ -328,6 +328,10 @@ fn arch() -> &'static str {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the answer of a call goes straight in"
+)]
 fn ok(answer: Response) -> Result<Value> {
     match answer.status {
         200..300 => answer.value(),

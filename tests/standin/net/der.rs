@@ -1,7 +1,6 @@
 //! The few fields of an X.509 certificate that the tools look at.
 
 use anyhow::{Context as _, Result, bail};
-use sha2::{Digest as _, Sha256};
 
 /// Common name and organizations of a certificate: user and groups of Kubernetes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,14 +32,12 @@ pub fn subject(certificate: &[u8]) -> Result<Subject> {
 /// `sha256:<hex>` over the public key, as kubeadm's `caCertHashes` has it.
 pub fn public_key_hash(certificate: &[u8]) -> Result<String> {
     let key = fields(certificate)?.public_key;
-    let digest = Sha256::digest(key);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("sha256:{hex}"))
+    Ok(format!("sha256:{}", crate::bundle::sha256(key)))
 }
 
 struct Fields<'a> {
     subject: &'a [u8],
-    /// SubjectPublicKeyInfo with its header.
+    /// `SubjectPublicKeyInfo` with its header.
     public_key: &'a [u8],
 }
 
@@ -68,16 +65,15 @@ fn element(bytes: &[u8]) -> Result<(u8, &[u8], &[u8])> {
     let [tag, first, rest @ ..] = bytes else {
         bail!("a certificate ends too early");
     };
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(*first), rest),
-        _ => {
-            let count = usize::from(first & 0x7f);
-            let digits = rest.get(..count).context("a certificate ends too early")?;
-            let length = digits
-                .iter()
-                .fold(0, |sum, &digit| sum << 8 | usize::from(digit));
-            (length, &rest[count..])
-        }
+    let (length, rest) = if let 0..=0x7f = first {
+        (usize::from(*first), rest)
+    } else {
+        let count = usize::from(first & 0x7f);
+        let digits = rest.get(..count).context("a certificate ends too early")?;
+        let length = digits
+            .iter()
+            .fold(0, |sum, &digit| sum << 8 | usize::from(digit));
+        (length, &rest[count..])
     };
     let content = rest.get(..length).context("a certificate ends too early")?;
     Ok((*tag, content, &rest[length..]))

@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{Request, Response, der, http};
 
 /// An idle connection is closed after this time.
-const IDLE: Duration = Duration::from_secs(120);
+const IDLE: Duration = Duration::from_mins(2);
 
 /// Serves until the task is dropped. Fails when the address cannot be bound.
 pub async fn serve<F, R>(address: &str, tls: Arc<ServerConfig>, handler: F) -> Result<()>

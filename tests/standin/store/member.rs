@@ -158,10 +158,8 @@ impl Store {
                 leader.map(|leader| (leader.id, leader.peer_url.clone()))
             };
             match leader {
-                Some((id, _)) if id == self.id => {
-                    if self.is_leader() {
-                        return self.serve(path, body).await;
-                    }
+                Some((id, _)) if id == self.id && self.is_leader() => {
+                    return self.serve(path, body).await;
                 }
                 Some((_, url)) => match self.client(&url).post(path, body).await {
                     Ok(answer) if answer.status == 200 => {
