@@ -225,7 +225,7 @@ fn answer(cluster: &Cluster) -> String {
         value.to_string()
     };
     let mut text = String::from(
-        "%% nodes 0\n{\"items\": []}\n%% system 0\n{\"items\": []}\n%% etcd-members 0\n\n%% etcd-health 0\n\n",
+        "%% nodes 0\n{\"items\": []}\n%% system 0\n{\"items\": []}\n%% etcd-members 0\n\n%% etcd-health 0\n\n%% tokens 0\n\n",
     );
     let mut releases = Vec::new();
     for step in steps(cluster, &untouched(cluster)) {
