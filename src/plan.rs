@@ -51,7 +51,7 @@ pub enum Work {
 pub struct Action {
     /// `kubeadm-init`, `apply-metallb`.
     pub id: String,
-    /// What the plan shows: `initialise the control plane with kubeadm`.
+    /// What the plan shows: `kubeadm init`.
     pub title: String,
     /// Further lines for the plan, such as a diff of the live objects.
     pub detail: Vec<String>,

@@ -110,7 +110,7 @@ fn action(cluster: &Cluster, host: &Host, seen: &Observation) -> Result<Action> 
     let title = if begun {
         "finish the interrupted kubeadm init"
     } else {
-        "initialise the control plane with kubeadm"
+        "kubeadm init"
     };
     Ok(Action {
         id: "kubeadm-init".to_owned(),

@@ -183,7 +183,7 @@ fn control_plane_credentials(
         .timeout(Duration::from_mins(4));
     Ok(Action {
         id: format!("join-credentials-{}", host.name),
-        title: format!("check etcd, make a token and a certificate key for {}", host.name),
+        title: format!("check etcd; token and key for {}", host.name),
         detail: vec!["both end with the join, the token after 15 minutes at the latest".to_owned()],
         script,
         units: vec!["kubelet.service".to_owned()],
@@ -214,7 +214,7 @@ fn worker_credentials(
         .timeout(Duration::from_mins(2));
     Action {
         id: "join-credentials-workers".to_owned(),
-        title: "make a token for the workers".to_owned(),
+        title: "token for the workers".to_owned(),
         detail: vec![format!("for {}, of 15 minutes at most", names.join(", "))],
         script,
         units: vec!["kubelet.service".to_owned()],
@@ -246,7 +246,7 @@ fn join(cluster: &Cluster, host: &Host, secrets: &JoinSecrets) -> Result<Action>
     }
     Ok(Action {
         id: format!("join-{}", host.name),
-        title: format!("join as {}", kind.replace('-', " ")),
+        title: format!("kubeadm join as {}", kind.replace('-', " ")),
         detail: vec![format!("through {}", cluster.endpoint_address())],
         script,
         units: ["kubelet.service", "containerd.service"]
@@ -285,7 +285,7 @@ fn revoke_left_behind(seen: &Observation) -> Option<ActionStep> {
 fn revoke(whose: &str, secrets: &JoinSecrets) -> Action {
     Action {
         id: format!("join-revoke-{whose}"),
-        title: format!("take back the join token of {whose}"),
+        title: format!("take back the token of {whose}"),
         detail: Vec::new(),
         script: shell::change("revoke")
             .attach_with_secrets("token", format!("@@{}@@", secrets.token))

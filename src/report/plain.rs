@@ -124,7 +124,7 @@ impl<W: Write> Plain<W> {
     }
 }
 
-/// `operating system`, or `first control plane: initialise the control plane with kubeadm` where the step has a name of its own.
+/// `operating system`, or `first control plane: kubeadm init` where the step has a name of its own.
 pub(super) fn step_name(phase: crate::phases::PhaseId, title: &str) -> String {
     let name = phase_title(phase);
     if title.is_empty() || title == name {
