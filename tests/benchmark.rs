@@ -195,7 +195,7 @@ impl Ansible {
             })
             .collect();
         fs::write(directory.join("hosts"), hosts).expect("the hosts");
-        let extra = ssh_options(lab).join(" ");
+        let extra = format!("--ssh-extra-args={}", ssh_options(lab).join(" "));
         run(Command::new(self.python.with_file_name("ansible-playbook"))
             .args([
                 "--forks",
@@ -204,7 +204,6 @@ impl Ansible {
                 "hosts",
                 "-u",
                 "root",
-                "--ssh-extra-args",
                 &extra,
                 "play.yml",
             ])
