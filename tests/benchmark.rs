@@ -198,14 +198,7 @@ impl Ansible {
         let extra = format!("--ssh-extra-args={}", ssh_options(lab).join(" "));
         run(Command::new(self.python.with_file_name("ansible-playbook"))
             .args([
-                "--forks",
-                "20",
-                "-i",
-                "hosts",
-                "-u",
-                "root",
-                &extra,
-                "play.yml",
+                "--forks", "20", "-i", "hosts", "-u", "root", &extra, "play.yml",
             ])
             .current_dir(&directory)
             .env("ANSIBLE_PIPELINING", "True")

@@ -319,6 +319,14 @@ fn a_block_is_replaced_where_it_is_and_the_rest_is_left_alone() {
     assert_eq!(mode(&path), 0o664);
 }
 
+#[test]
+fn a_block_of_one_empty_line_converges_on_an_empty_file() {
+    let host = Host::new();
+    let path = host.path("hosts");
+    fs::write(&path, "").unwrap();
+    host.converge(&[block(path, "\n")]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     /// The shell writes exactly the file that the plan shows, whatever was there.

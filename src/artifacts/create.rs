@@ -182,11 +182,7 @@ impl Work<'_> {
     ) -> BTreeSet<String> {
         let mut images = self.kubeadm_images(&order.version);
         for need in needs.iter().filter(|need| need.kinds == [Kind::Image]) {
-            if let Some(known) = catalog()
-                .images
-                .iter()
-                .find(|image| image.name == need.name)
-            {
+            if let Some(known) = catalog().image(&need.name) {
                 let version = need.version.as_ref().unwrap_or(&known.version);
                 images.insert(normalize(&known.reference.replace("{version}", version)));
             }

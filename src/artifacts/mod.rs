@@ -14,8 +14,9 @@ mod sums;
 pub mod upstream;
 pub mod verify;
 
+pub use crate::catalog::{Kind, same_version};
 pub use check::{Problem, Wrong, check};
-pub use need::{Need, image_name, kubernetes, required, same_version, used};
+pub use need::{Need, image_name, kubernetes, required, used};
 pub use sums::{Sums, cache_directory, sha256_of_file};
 
 use std::{
@@ -25,7 +26,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use semver::Version;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     failure::{Code, Failure},
@@ -60,43 +61,6 @@ pub struct Item {
     /// References inside an image archive.
     pub images: Vec<String>,
     pub from: From,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// An executable for `/usr/local/bin`.
-    Binary,
-    /// A tar archive that is unpacked: `cni-plugins`, `containerd`, `crictl`, `helm`.
-    Archive,
-    Image,
-    Chart,
-    Manifest,
-}
-
-impl Kind {
-    /// As `bundle.yaml` and `bundle add --kind` write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Binary => "binary",
-            Self::Archive => "archive",
-            Self::Image => "image",
-            Self::Chart => "chart",
-            Self::Manifest => "manifest",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        [
-            Self::Binary,
-            Self::Archive,
-            Self::Image,
-            Self::Chart,
-            Self::Manifest,
-        ]
-        .into_iter()
-        .find(|kind| kind.name() == name)
-    }
 }
 
 /// Where the bytes are.

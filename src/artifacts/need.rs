@@ -6,7 +6,7 @@ use semver::Version;
 
 use super::{Item, Kind, Problem, Wrong};
 use crate::{
-    catalog::catalog,
+    catalog::{catalog, same_version},
     inventory::{AddonSource, Cluster, PodNetwork, RuntimeSource},
 };
 
@@ -327,9 +327,4 @@ pub fn image_name(reference: &str) -> (&str, &str) {
     let undigested = reference.split('@').next().unwrap_or(reference);
     let last = undigested.rsplit('/').next().unwrap_or(undigested);
     last.split_once(':').unwrap_or((last, ""))
-}
-
-/// Whether two versions are the same but for a leading `v`.
-pub fn same_version(one: &str, other: &str) -> bool {
-    one.trim_start_matches('v') == other.trim_start_matches('v')
 }

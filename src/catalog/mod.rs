@@ -1,11 +1,9 @@
 //! Versions, checksums, defaults and compatibility rules: data with a thin reader.
 
-use std::sync::LazyLock;
+use std::{ops::RangeInclusive, sync::LazyLock};
 
 use semver::{Version, VersionReq};
-use serde::Deserialize;
-
-use crate::artifacts::{Kind, same_version};
+use serde::{Deserialize, Serialize};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     serde_yaml::from_str(include_str!("catalog.yaml")).expect("the catalog is checked by a test")
@@ -79,6 +77,44 @@ struct Pin {
     sha256: String,
 }
 
+/// What kind of thing an artifact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An executable for `/usr/local/bin`.
+    Binary,
+    /// A tar archive that is unpacked: `cni-plugins`, `containerd`, `crictl`, `helm`.
+    Archive,
+    Image,
+    Chart,
+    Manifest,
+}
+
+impl Kind {
+    /// As `bundle.yaml` and `bundle add --kind` write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Archive => "archive",
+            Self::Image => "image",
+            Self::Chart => "chart",
+            Self::Manifest => "manifest",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Binary,
+            Self::Archive,
+            Self::Image,
+            Self::Chart,
+            Self::Manifest,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+    }
+}
+
 /// A chart in a repository with an index.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +185,29 @@ impl Catalog {
         self.charts.iter().find(|chart| chart.name == name)
     }
 
+    /// What is installed through the API where neither the inventory nor a bundle says the version: `longhorn`, `flannel`.
+    ///
+    /// Panics where the catalog has no such component; a test loads every one that the inventory knows.
+    pub fn default_version(&self, component: &str) -> &str {
+        let download = self.download(component);
+        download
+            .and_then(|download| download.version.as_deref())
+            .or_else(|| Some(&*self.image(component)?.version))
+            .or_else(|| Some(&*self.chart(component)?.version))
+            .expect("the catalog has every component of the inventory")
+    }
+
+    pub fn image(&self, name: &str) -> Option<&Image> {
+        self.images.iter().find(|image| image.name == name)
+    }
+
+    /// Oldest and newest supported minor release of Kubernetes 1.
+    pub fn minors(&self) -> RangeInclusive<u64> {
+        let mut all = self.kubernetes.iter().map(|minor| minor.minor);
+        let oldest = all.next().expect("the catalog supports a release");
+        oldest..=all.next_back().unwrap_or(oldest)
+    }
+
     pub fn minor(&self, version: &Version) -> Option<&Minor> {
         self.kubernetes
             .iter()
@@ -188,6 +247,11 @@ impl Minor {
     }
 }
 
+/// Whether two versions are the same but for a leading `v`.
+pub fn same_version(one: &str, other: &str) -> bool {
+    one.trim_start_matches('v') == other.trim_start_matches('v')
+}
+
 /// The version of containerd's configuration that a containerd reads without migrating it: 2 for 1.x, 3 for 2.x.
 pub fn containerd_config_version(containerd: &Version) -> u8 {
     if containerd.major < 2 { 2 } else { 3 }
@@ -209,6 +273,18 @@ mod tests {
                     .as_ref()
                     .is_none_or(|latest| latest.minor == minor.minor)
             );
+        }
+        assert_eq!(catalog.minors(), 28..=36);
+        for component in [
+            "flannel",
+            "flannel-cni-plugin",
+            "calico",
+            "cilium",
+            "metallb",
+            "longhorn",
+            "harbor",
+        ] {
+            assert!(!catalog.default_version(component).is_empty());
         }
         for download in &catalog.downloads {
             let url = download.url("1.2.3", "arm64");

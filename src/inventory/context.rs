@@ -12,6 +12,7 @@ use super::{
     schema::{Secret, SecretPlace},
     yaml::{Node, Yaml},
 };
+use crate::catalog::catalog;
 
 /// The inventory being read.
 pub struct Context<'a> {
@@ -35,16 +36,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The version of a component: the one written, else the bundle's, else the default.
-    pub fn component(
-        &self,
-        written: Option<ComponentVersion>,
-        name: &str,
-        default: &str,
-    ) -> String {
+    /// The version of a component of the catalog: the one written, else the bundle's, else the catalog's.
+    pub fn component(&self, written: Option<ComponentVersion>, name: &str) -> String {
         if let Some(version) = written {
             return version.0;
         }
+        let default = catalog().default_version(name);
         let mut held = self
             .bundle
             .iter()

@@ -17,7 +17,6 @@ mod resolve;
 mod rules;
 mod schema;
 mod services;
-mod versions;
 mod walk;
 mod yaml;
 

@@ -4,27 +4,17 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ActionStep, PhaseId, UserSecret, addon,
+    PhaseId, UserSecret,
     addon::{SecretObject, Unit},
     kubeadm::merge,
 };
 use crate::{
-    artifacts::Artifacts,
     inventory::{Addon, AddonSource, Cluster, Harbor},
-    observe::Observation,
     templates,
 };
 
 const ID: PhaseId = PhaseId::AddOns;
 const ADMIN_PASSWORD: &str = "HARBOR_ADMIN_PASSWORD";
-
-pub(super) fn actions(
-    cluster: &Cluster,
-    artifacts: &Artifacts,
-    seen: &Observation,
-) -> Result<Vec<ActionStep>> {
-    addon::steps(ID, cluster, artifacts, seen)
-}
 
 pub(super) fn units(cluster: &Cluster) -> Result<Vec<Unit>> {
     let mut units = Vec::new();

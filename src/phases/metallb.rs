@@ -7,26 +7,17 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ActionStep, PhaseId, UserSecret, addon,
+    PhaseId, UserSecret,
     addon::{SecretObject, Unit},
 };
 use crate::{
     artifacts::{Artifacts, Kind},
     inventory::{Addon, AddonSource, BfdProfile, BgpPeer, Cluster, MetalLb, Pool, Wait},
-    observe::Observation,
     templates,
 };
 
 const ID: PhaseId = PhaseId::MetalLb;
 const NAMESPACE: &str = "metallb-system";
-
-pub(super) fn actions(
-    cluster: &Cluster,
-    artifacts: &Artifacts,
-    seen: &Observation,
-) -> Result<Vec<ActionStep>> {
-    addon::steps(ID, cluster, artifacts, seen)
-}
 
 pub(super) fn units(cluster: &Cluster, artifacts: &Artifacts) -> Result<Vec<Unit>> {
     let Some(metallb) = &cluster.metallb else {

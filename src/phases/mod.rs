@@ -230,14 +230,14 @@ pub fn actions(
 ) -> anyhow::Result<Vec<ActionStep>> {
     match phase {
         PhaseId::Init => init::actions(cluster, artifacts, seen),
-        PhaseId::Network => network::actions(cluster, artifacts, seen),
         PhaseId::JoinControlPlane => join::control_planes(cluster, artifacts, seen),
         PhaseId::JoinWorker => join::workers(cluster, artifacts, seen),
         PhaseId::NodeMetadata => node_metadata::actions(cluster, artifacts, seen),
         PhaseId::StrictArp => strict_arp::actions(cluster, artifacts, seen),
-        PhaseId::MetalLb => metallb::actions(cluster, artifacts, seen),
-        PhaseId::Storage => storage::actions(cluster, artifacts, seen),
-        PhaseId::AddOns => add_ons::actions(cluster, artifacts, seen),
+        // What these install is in the file of each; how, in `addon`.
+        PhaseId::Network | PhaseId::MetalLb | PhaseId::Storage | PhaseId::AddOns => {
+            addon::steps(phase, cluster, artifacts, seen)
+        }
         PhaseId::Verify => verify::actions(cluster, artifacts, seen),
         _ => Ok(Vec::new()),
     }

@@ -5,24 +5,15 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{ActionStep, PhaseId, addon, addon::Unit, kubeadm::merge};
+use super::{PhaseId, addon::Unit, kubeadm::merge};
 use crate::{
     artifacts::{Artifacts, Kind},
     digest::sha256,
     inventory::{Addon, AddonSource, Cluster, Flannel, PodNetwork, Wait},
-    observe::Observation,
     templates,
 };
 
 const ID: PhaseId = PhaseId::Network;
-
-pub(super) fn actions(
-    cluster: &Cluster,
-    artifacts: &Artifacts,
-    seen: &Observation,
-) -> Result<Vec<ActionStep>> {
-    addon::steps(ID, cluster, artifacts, seen)
-}
 
 pub(super) fn units(cluster: &Cluster, artifacts: &Artifacts) -> Result<Vec<Unit>> {
     let unit = match &cluster.network.plugin {

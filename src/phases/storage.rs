@@ -7,32 +7,22 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ActionStep, PhaseId, UserSecret, addon,
+    PhaseId, UserSecret,
     addon::{SecretObject, Unit},
     kubeadm::merge,
     metallb::privileged,
 };
 use crate::{
-    artifacts::Artifacts,
     inventory::{
         Addon, AddonSource, ArtifactSource, BackupTarget, Cluster, Longhorn, LonghornUi,
         RecurringJob, StorageClass, Wait,
     },
-    observe::Observation,
     templates,
 };
 
 const ID: PhaseId = PhaseId::Storage;
 const NAMESPACE: &str = "longhorn-system";
 const BACKUP_SECRET: &str = "longhorn-backup";
-
-pub(super) fn actions(
-    cluster: &Cluster,
-    artifacts: &Artifacts,
-    seen: &Observation,
-) -> Result<Vec<ActionStep>> {
-    addon::steps(ID, cluster, artifacts, seen)
-}
 
 pub(super) fn units(cluster: &Cluster) -> Result<Vec<Unit>> {
     let Some(longhorn) = &cluster.longhorn else {

@@ -7,12 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Event, FailureReport, Render,
-    text::{phase_title, printable},
-};
+use super::{Event, FailureReport, Render, text::printable};
 use crate::phases::{
-    PhaseId,
+    self, PhaseId,
     preflight::{Finding, Level},
 };
 
@@ -78,7 +75,7 @@ impl Junit {
             step: None,
             phase: PhaseId::Connect,
             host: host.to_owned(),
-            title: phase_title(PhaseId::Connect).to_owned(),
+            title: phases::title(PhaseId::Connect).to_owned(),
             ms,
             outcome,
         });
@@ -194,7 +191,7 @@ impl Junit {
                 .filter(|case| case.phase == phase)
                 .collect();
             let time = cases.iter().map(|case| case.ms).sum();
-            let name = attribute(phase_title(phase));
+            let name = attribute(phases::title(phase));
             let head = format!(
                 "name=\"{name}\"{} time=\"{}\"",
                 totals(&cases),

@@ -8,8 +8,9 @@ use std::{
 use super::{
     Event, Render,
     failure::Failures,
-    text::{changes, duration, phase_title},
+    text::{changes, duration},
 };
+use crate::phases::{self, PhaseId};
 
 /// Between two progress lines of one step, in milliseconds; all of them with `--verbose`.
 const PROGRESS_EVERY: u64 = 10_000;
@@ -125,8 +126,8 @@ impl<W: Write> Plain<W> {
 }
 
 /// `operating system`, or `first control plane: kubeadm init` where the step has a name of its own.
-pub(super) fn step_name(phase: crate::phases::PhaseId, title: &str) -> String {
-    let name = phase_title(phase);
+pub(super) fn step_name(phase: PhaseId, title: &str) -> String {
+    let name = phases::title(phase);
     if title.is_empty() || title == name {
         name.to_owned()
     } else {

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use console::Style;
 
-use super::text::{changes, count, phase_title, wrap};
+use super::text::{changes, count, wrap};
 use crate::{
-    phases::PhaseId,
+    phases::{self, PhaseId},
     plan::{Plan, Step, Work},
     resources::Change,
 };
@@ -75,7 +75,7 @@ impl Painter<'_> {
     }
 
     fn phase(&mut self, number: usize, phase: PhaseId, steps: &[Step]) {
-        let title = format!("{number}. {}", phase_title(phase));
+        let title = format!("{number}. {}", phases::title(phase));
         let title = self.paint(Style::new().bold(), &title);
         let _ = writeln!(self.out, "{title}");
         for (work, hosts) in by_work(steps) {

@@ -1,7 +1,5 @@
 //! Words and numbers that all renderings share.
 
-use crate::phases::{PHASES, PhaseId};
-
 use super::Event;
 
 /// Width to which blocks are wrapped where there is no terminal.
@@ -30,18 +28,6 @@ pub fn changes(number: usize) -> String {
         0 => "no change".to_owned(),
         number => count(number, "change"),
     }
-}
-
-/// What a phase is called in front of a user.
-pub fn phase_title(id: PhaseId) -> &'static str {
-    PHASES.iter().find(|phase| phase.id == id).map_or(
-        match id {
-            PhaseId::Connect => "connect",
-            PhaseId::Facts => "facts",
-            _ => "preflight",
-        },
-        |phase| phase.title,
-    )
 }
 
 /// The text without escape sequences and with other control characters as `?`, but for line ends and tabs: output of hosts

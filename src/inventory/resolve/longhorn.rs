@@ -6,7 +6,6 @@ use crate::inventory::{
     BackupTarget, Harbor, Host, Longhorn, LonghornUi, RecurringJob, StorageClass,
     context::Context,
     schema::{self, BackupEntry, LonghornEntry, ReclaimPolicy, RecurringTask, UiEntry},
-    versions,
 };
 
 /// Longhorn, unless switched off.
@@ -25,7 +24,7 @@ pub fn longhorn(
         .unwrap_or(u8::MAX)
         .clamp(1, 3);
     Some(Longhorn {
-        version: context.component(full.version, "longhorn", versions::LONGHORN),
+        version: context.component(full.version, "longhorn"),
         replicas: full.replicas.unwrap_or(fitting),
         data_path: full
             .data_path
@@ -189,7 +188,7 @@ pub fn harbor(context: &mut Context<'_>, harbor: schema::Harbor) -> Harbor {
         .ok()
         .map(|address| address.to_string());
     Harbor {
-        version: context.component(harbor.version, "harbor", versions::HARBOR),
+        version: context.component(harbor.version, "harbor"),
         host: match port {
             Some(port) => format!("{host}:{port}"),
             None => host,

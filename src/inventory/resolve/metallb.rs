@@ -5,7 +5,6 @@ use crate::inventory::{
     context::Context,
     forms::Range,
     schema::{self, BgpEntry, BgpMode, L2Entry, MetalLbEntry, OneOrMany, PoolEntry},
-    versions,
 };
 
 pub fn metallb(context: &mut Context<'_>, entry: MetalLbEntry, hosts: &[Host]) -> MetalLb {
@@ -49,7 +48,7 @@ pub fn metallb(context: &mut Context<'_>, entry: MetalLbEntry, hosts: &[Host]) -
         .filter_map(|(name, peer)| self::peer(context, name, peer))
         .collect();
     MetalLb {
-        version: context.component(full.version, "metallb", versions::METALLB),
+        version: context.component(full.version, "metallb"),
         bgp_mode: bgp_mode.to_owned(),
         pools,
         peers,

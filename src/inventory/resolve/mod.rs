@@ -10,9 +10,6 @@ mod network;
 mod platform;
 mod version;
 
-#[cfg(test)]
-pub use version::MINORS;
-
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;

@@ -11,7 +11,6 @@ use crate::inventory::{
         self, ChartSettings, FlannelBackend, KubeProxyEntry, KubeProxyMode, OneOrMany, PluginEntry,
         PluginName,
     },
-    versions,
 };
 
 pub fn network(context: &mut Context<'_>, network: Option<schema::Network>) -> Network {
@@ -77,18 +76,18 @@ fn plugin(context: &mut Context<'_>, entry: PluginEntry) -> PodNetwork {
         },
         PluginEntry::Full(full) => *full,
     };
-    let chart = |context: &Context<'_>, chart: ChartSettings, name: &str, version: &str| {
-        let version = context.component(chart.version, name, version);
+    let chart = |context: &Context<'_>, chart: ChartSettings, name: &str| {
+        let version = context.component(chart.version, name);
         (version, Value::Object(chart.values))
     };
     match (full.flannel, full.calico, full.cilium, full.manifests) {
         (Some(settings), None, None, None) => PodNetwork::Flannel(flannel(context, settings)),
         (None, Some(settings), None, None) => {
-            let (version, values) = chart(context, settings, "calico", versions::CALICO);
+            let (version, values) = chart(context, settings, "calico");
             PodNetwork::Calico { version, values }
         }
         (None, None, Some(settings), None) => {
-            let (version, values) = chart(context, settings, "cilium", versions::CILIUM);
+            let (version, values) = chart(context, settings, "cilium");
             PodNetwork::Cilium { version, values }
         }
         (None, None, None, Some(files)) => {
@@ -118,12 +117,8 @@ fn flannel(context: &Context<'_>, flannel: schema::Flannel) -> Flannel {
         Some(FlannelBackend::Vxlan) | None => "vxlan",
     };
     Flannel {
-        version: context.component(flannel.version, "flannel", versions::FLANNEL),
-        cni_plugin_version: context.component(
-            flannel.cni_plugin_version,
-            "flannel-cni-plugin",
-            versions::FLANNEL_CNI_PLUGIN,
-        ),
+        version: context.component(flannel.version, "flannel"),
+        cni_plugin_version: context.component(flannel.cni_plugin_version, "flannel-cni-plugin"),
         backend: backend.to_owned(),
         vxlan_port: flannel.vxlan_port.unwrap_or(8472),
         mtu: flannel.mtu,

@@ -11,9 +11,6 @@ use crate::{
     },
 };
 
-/// Oldest and newest supported minor release of Kubernetes 1.
-pub const MINORS: std::ops::RangeInclusive<u64> = 28..=36;
-
 /// The version to install: the option's, the inventory's, or the bundle's.
 pub fn version(
     context: &mut Context<'_>,
@@ -51,14 +48,14 @@ pub fn version(
                     "`kubernetes` is missing; add the version, such as `kubernetes: 1.33.4`",
                 );
             }
-            newest(*MINORS.end())
+            newest(*catalog().minors().end())
         }
     };
-    if version.major != 1 || !MINORS.contains(&version.minor) {
-        let (oldest, newest_minor) = (MINORS.start(), MINORS.end());
+    if catalog().minor(&version).is_none() {
+        let (oldest, latest) = catalog().minors().into_inner();
         let message = format!(
-            "Kubernetes {version} is not supported; write a version from 1.{oldest} to 1.{newest_minor}, such as `{}`",
-            newest(*newest_minor)
+            "Kubernetes {version} is not supported; write a version from 1.{oldest} to 1.{latest}, such as `{}`",
+            newest(latest)
         );
         context.refuse(&["kubernetes"], message);
     }
@@ -67,7 +64,7 @@ pub fn version(
 
 /// The newest patch release of a minor one, where the catalog knows it.
 fn completed(context: &mut Context<'_>, minor: u64) -> Version {
-    if MINORS.contains(&minor) && catalog().latest_patch(minor).is_none() {
+    if catalog().minors().contains(&minor) && catalog().latest_patch(minor).is_none() {
         let message = format!(
             "1.{minor} leaves the patch release open, and none is known here; write a full version such as `1.{minor}.4`"
         );
