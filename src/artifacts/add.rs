@@ -185,14 +185,31 @@ fn guess(file: &Path) -> Result<Guess> {
         .is_some_and(|end| end == "yaml" || end == "yml");
     if yaml {
         let (name, version) = stem.as_deref().map_or((None, None), split_version);
+        let version = version.or_else(|| tag_of(&fs::read_to_string(file).unwrap_or_default()));
         return Ok(Guess {
             kind: Some(Kind::Manifest),
-            name,
+            name: name.map(component),
             version,
             ..Guess::default()
         });
     }
     Ok(Guess::default())
+}
+
+/// The version of a manifest whose images all have the same tag.
+fn tag_of(manifest: &str) -> Option<String> {
+    let images = super::create::images_in_yaml(manifest);
+    let mut tags = images.iter().map(|image| super::image_name(image).1);
+    let first = tags.next()?;
+    tags.all(|tag| tag == first).then(|| first.to_owned())
+}
+
+/// The component that a manifest of upstream's is of: MetalLB publishes one for each of its ways to speak BGP.
+fn component(stem: String) -> String {
+    match stem.as_str() {
+        "metallb-native" | "metallb-frr" | "metallb-frr-k8s" => "metallb".to_owned(),
+        _ => stem,
+    }
 }
 
 fn file_name(file: &Path) -> Option<String> {
@@ -360,6 +377,22 @@ fn place(found: &Found, file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_manifest_is_of_the_version_that_all_its_images_have() {
+        let manifest = |tags: [&str; 2]| {
+            let [one, two] = tags;
+            format!("- image: example.org/one:{one}\n- image: example.org/two:{two}\n")
+        };
+        assert_eq!(
+            tag_of(&manifest(["v0.16.1", "v0.16.1"])).as_deref(),
+            Some("v0.16.1")
+        );
+        assert_eq!(tag_of(&manifest(["v0.16.1", "v0.0.25"])), None);
+        assert_eq!(tag_of("kind: Namespace\n"), None);
+        assert_eq!(component("metallb-native".to_owned()), "metallb");
+        assert_eq!(component("ingress".to_owned()), "ingress");
+    }
 
     #[test]
     fn versions_are_read_out_of_names() {
