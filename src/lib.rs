@@ -9,8 +9,12 @@
 //! Events ──report──▶ terminal, plain lines, JSON, JUnit
 //! ```
 //!
-//! `commands → engine → plan → phases → resources`. [`ssh`] alone uses connections and is used by [`engine`] alone; phases and
-//! resources never see a connection, a clock or a terminal; [`report`] sees only events.
+//! `commands → engine → plan → phases → resources`. [`ssh`] alone knows how a host is reached: [`engine`] sends scripts through
+//! it. [`plan`], [`phases`] and [`resources`] never see a connection, a clock or a terminal; [`report`] sees events and plans.
+//!
+//! Beside them: [`artifacts`] says where binaries, images and charts come from, [`catalog`] which versions there are and go
+//! together, [`templates`] holds what is sent to hosts, [`remote`] is a script before it is sent, [`lab`] makes hosts out of
+//! containers before anything else looks at them, [`failure`] gives errors their exit codes. [`phases`] is the place to begin.
 
 pub mod artifacts;
 pub mod catalog;

@@ -83,10 +83,12 @@ impl Bundle {
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(FILE);
         let text = fs::read_to_string(&path).map_err(|error| {
-            let failure = Failure::new(
-                Code::Preflight,
-                format!("cannot read {}: {error}", path.display()),
-            );
+            let message = if error.kind() == ErrorKind::NotFound && !directory.exists() {
+                format!("there is no bundle {}", directory.display())
+            } else {
+                format!("cannot read {}: {error}", path.display())
+            };
+            let failure = Failure::new(Code::Preflight, message);
             match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => failure.hint(
                     "a bundle is a directory or .tar.gz archive with bundle.yaml; make one with `baremetal bundle create`",

@@ -9,12 +9,12 @@ use semver::Version;
 pub enum BundleCommand {
     /// Make a bundle from what upstream publishes; needs internet, or a mirror
     #[command(
-        after_help = "Examples:\n  baremetal bundle create --kubernetes 1.36.4 bundle/\n  baremetal bundle create --inventory inventory.yaml --arch amd64 --arch arm64 bundle.tar.gz"
+        after_help = "Examples:\n  baremetal bundle create --kubernetes 1.36.4 bundle/\n  baremetal bundle create --inventory inventory.yaml --arch amd64 \\\n    --arch arm64 bundle.tar.gz"
     )]
     Create(BundleCreate),
     /// Add local files to a bundle, or make one of them: binaries, image archives, CNI plugins, charts, manifests
     #[command(
-        after_help = "Examples:\n  baremetal bundle add bundle/ kubeadm kubelet kubectl cni-plugins-linux-amd64-v1.9.1.tgz images/*.tar\n  baremetal bundle add bundle/ metallb-native.yaml --name metallb --version v0.16.1"
+        after_help = "Examples:\n  baremetal bundle add bundle/ kubeadm kubelet kubectl \\\n    cni-plugins-linux-amd64-v1.9.1.tgz images/*.tar\n  baremetal bundle add bundle/ metallb-native.yaml \\\n    --name metallb --version v0.16.1"
     )]
     Add(BundleAdd),
     /// Check every item: files, sizes, checksums, image references, and whether anything is missing for its Kubernetes

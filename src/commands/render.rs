@@ -17,6 +17,7 @@ use crate::{
     inventory::{self, Cluster},
     observe::{Facts, Family, HostSeen, Observation},
     plan::{self, Step, Work},
+    report::text::count,
     resources::{Observed, Resource},
 };
 
@@ -34,9 +35,9 @@ pub fn run(args: &RenderArgs) -> Result<Code> {
         write(&out.join(path), content, *mode)?;
     }
     super::print(&format!(
-        "{} files for {} hosts in {}\n",
-        files.len(),
-        cluster.hosts.len(),
+        "{} for {} in {}\n",
+        count(files.len(), "file"),
+        count(cluster.hosts.len(), "host"),
         out.display()
     ))?;
     Ok(Code::Done)

@@ -1,5 +1,5 @@
 //! The one mechanism by which anything is installed through the API: the pod network, MetalLB, Longhorn, Harbor and the user's
-//! add-ons are all [`Unit`]s, observed by `kubectl diff` or `helm`, applied by `kubectl apply --server-side` or `helm upgrade`.
+//! add-ons are all units, observed by `kubectl diff` or `helm`, applied by `kubectl apply --server-side` or `helm upgrade`.
 
 mod kustomization;
 mod prepare;
