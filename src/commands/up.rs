@@ -43,7 +43,8 @@ async fn up(opened: &Opened, target: &Target) -> Result<Ending> {
         return Ok(nothing_to_do(opened, target, &kubeconfig));
     }
     // Somebody else may have been at work until we held the lock: what is run was observed under it.
-    let lock = opened.session.lock("up").await?;
+    let command = format!("baremetal up {}", target.inventory.display());
+    let lock = opened.session.lock(&command).await?;
     let seen = opened.facts().await?;
     let (_, plan) = observe(opened, seen).await?;
     opened.session.event(Event::Planned {

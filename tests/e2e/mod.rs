@@ -2,3 +2,5 @@
 
 mod killed;
 mod main_job;
+mod secrets;
+mod wrong;

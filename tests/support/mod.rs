@@ -49,6 +49,8 @@ impl Lab {
             keep: std::env::var_os("BAREMETAL_KEEP_LAB").is_some(),
         };
         lab.write(hosts, "");
+        // What an earlier test process left when it was killed has another ssh key.
+        lab.run(&["lab", "down"], &[]).ok();
         lab
     }
 
@@ -83,16 +85,26 @@ impl Lab {
 
     /// The program with this lab's state and bundle, its inventory as the last argument of `verb`.
     pub fn command(&self, verb: &[&str], more: &[&str]) -> Command {
+        self.command_with(verb, &self.inventory(), more)
+    }
+
+    /// [`Lab::command`] with another inventory.
+    pub fn command_with(&self, verb: &[&str], inventory: &Path, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_baremetal"));
         command
             .args(verb)
-            .arg(self.inventory())
+            .arg(inventory)
             .args(more)
-            .env("XDG_STATE_HOME", self.directory.path().join("state"))
+            .env("XDG_STATE_HOME", self.state())
             .env("BAREMETAL_BUNDLE", bundle())
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
         command
+    }
+
+    /// The program's state directory: ssh key and known hosts of the lab, logs of runs.
+    pub fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
     }
 
     pub fn run(&self, verb: &[&str], more: &[&str]) -> Run {
