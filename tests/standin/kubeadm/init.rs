@@ -150,7 +150,10 @@ pub async fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
         upload_certificates(&api, &config, &flags).await?;
     }
     node::mark_control_plane(&api, &own.node, &config.init["nodeRegistration"]).await?;
-    let token = bootstrap_token(&api, &config).await?;
+    let mut token = bootstrap_token(&api, &config).await?;
+    if flags.on("skip-token-print") {
+        "<value withheld>".clone_into(&mut token);
+    }
     upload::cluster_info(&api, &certificates::endpoint(&plane)).await?;
     addons(&api, &config, &own, &flags).await?;
     finish(&plane, &token)
