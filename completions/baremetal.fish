@@ -96,7 +96,7 @@ complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_s
 arm64\t''"
 complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l component -d 'Another version of a component than the catalog\'s; may be given several times' -r
 complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l mirror -d 'URL prefix that replaces upstream\'s scheme and host; charts are taken from `<URL>/charts`' -r
-complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l registry -d 'Pull every image from this registry, as HOST[:PORT][/PATH], instead of from its own' -r
+complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -l registry -d 'Pull every image from this registry, as `HOST[:PORT][/PATH]`, instead of from its own' -r
 complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
 complete -c baremetal -n "__fish_baremetal_using_subcommand bundle; and __fish_seen_subcommand_from add" -l kind -d 'What the files are, where they do not tell' -r -f -a "binary\t''
 archive\t''

@@ -64,7 +64,7 @@ pub struct BundleCreate {
     /// URL prefix that replaces upstream's scheme and host; charts are taken from `<URL>/charts`
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
-    /// Pull every image from this registry, as HOST[:PORT][/PATH], instead of from its own
+    /// Pull every image from this registry, as `HOST[:PORT][/PATH]`, instead of from its own
     #[arg(long, value_name = "REGISTRY")]
     pub registry: Option<String>,
     /// A directory to make or complete, or an archive to write (.tar, .tar.gz, .tgz)
