@@ -261,8 +261,16 @@ pub fn bundle_components(path: &Path) -> Vec<(String, String)> {
     packed::list(path).map_or_else(
         |_| Vec::new(),
         |bundle| {
-            let items = bundle.items.into_iter();
-            items.map(|item| (item.name, item.version)).collect()
+            // An archive may hold several images.
+            let of = |item: bundle::Entry| {
+                let images = item.images.iter().map(|image| {
+                    let (name, tag) = image_name(image);
+                    (name.to_owned(), tag.to_owned())
+                });
+                let images: Vec<_> = images.collect();
+                std::iter::once((item.name, item.version)).chain(images)
+            };
+            bundle.items.into_iter().flat_map(of).collect()
         },
     )
 }
