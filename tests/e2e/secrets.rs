@@ -73,7 +73,8 @@ fn e2e_no_secret_is_seen() {
     }
     assert_eq!(token_in(&up.text()), None);
     in_files_of_this_machine(&lab, &secrets);
-    in_files_of_hosts(&lab, secrets.keys().copied().collect::<Vec<_>>().join("\n"));
+    let patterns: Vec<_> = secrets.keys().copied().collect();
+    in_files_of_hosts(&lab, &patterns.join("\n"));
 }
 
 /// The inventory with every kind of secret; the password of the sudo user is one that is nowhere else.
@@ -289,15 +290,15 @@ find /etc /run /tmp /var/tmp /root /home /usr/local /var/log /var/lib/baremetal 
 journalctl --no-pager -o cat | grep -F -f /root/patterns
 rm /root/patterns";
 
-fn in_files_of_hosts(lab: &Lab, patterns: String) {
+fn in_files_of_hosts(lab: &Lab, patterns: &str) {
     // The search itself: what lies there is found.
     fed(lab, "w1", "cat >/tmp/planted", BGP);
-    let found = fed(lab, "w1", SEARCH, &patterns);
+    let found = fed(lab, "w1", SEARCH, patterns);
     assert_eq!(found, "644 root /tmp/planted\n");
     lab.on("w1", "rm /tmp/planted").ok();
 
     for (host, role, _) in HOSTS {
-        let found = fed(lab, host, SEARCH, &patterns);
+        let found = fed(lab, host, SEARCH, patterns);
         let allowed = match *role {
             "control-plane" => "600 root /etc/kubernetes/pki/secrets-encryption.yaml\n",
             _ => "",
