@@ -3,4 +3,5 @@
 mod killed;
 mod main_job;
 mod secrets;
+mod services;
 mod wrong;
