@@ -25,6 +25,9 @@ _baremetal() {
             baremetal,completions)
                 cmd="baremetal__subcmd__completions"
                 ;;
+            baremetal,exec)
+                cmd="baremetal__subcmd__exec"
+                ;;
             baremetal,help)
                 cmd="baremetal__subcmd__help"
                 ;;
@@ -42,6 +45,9 @@ _baremetal() {
                 ;;
             baremetal,schema)
                 cmd="baremetal__subcmd__schema"
+                ;;
+            baremetal,ssh)
+                cmd="baremetal__subcmd__ssh"
                 ;;
             baremetal,up)
                 cmd="baremetal__subcmd__up"
@@ -91,6 +97,9 @@ _baremetal() {
             baremetal__subcmd__help,completions)
                 cmd="baremetal__subcmd__help__subcmd__completions"
                 ;;
+            baremetal__subcmd__help,exec)
+                cmd="baremetal__subcmd__help__subcmd__exec"
+                ;;
             baremetal__subcmd__help,help)
                 cmd="baremetal__subcmd__help__subcmd__help"
                 ;;
@@ -108,6 +117,9 @@ _baremetal() {
                 ;;
             baremetal__subcmd__help,schema)
                 cmd="baremetal__subcmd__help__subcmd__schema"
+                ;;
+            baremetal__subcmd__help,ssh)
+                cmd="baremetal__subcmd__help__subcmd__ssh"
                 ;;
             baremetal__subcmd__help,up)
                 cmd="baremetal__subcmd__help__subcmd__up"
@@ -176,7 +188,7 @@ _baremetal() {
 
     case "${cmd}" in
         baremetal)
-            opts="-h -V --help --version up plan check render kubeconfig bundle lab schema completions help"
+            opts="-h -V --help --version up plan check render kubeconfig exec ssh bundle lab schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -509,8 +521,42 @@ _baremetal() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        baremetal__subcmd__exec)
+            opts="-o -h --limit --timeout --accept-new-host-keys --parallel --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parallel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         baremetal__subcmd__help)
-            opts="up plan check render kubeconfig bundle lab schema completions help"
+            opts="up plan check render kubeconfig exec ssh bundle lab schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -622,6 +668,20 @@ _baremetal() {
             return 0
             ;;
         baremetal__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        baremetal__subcmd__help__subcmd__exec)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -762,6 +822,20 @@ _baremetal() {
             return 0
             ;;
         baremetal__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        baremetal__subcmd__help__subcmd__ssh)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1095,6 +1169,20 @@ _baremetal() {
             ;;
         baremetal__subcmd__schema)
             opts="-h --help inventory events"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        baremetal__subcmd__ssh)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("start the runtime")),
     };
     match runtime.block_on(commands::run(cli)) {
-        Ok(code) => ExitCode::from(code as u8),
+        Ok(code) => ExitCode::from(code),
         Err(error) => fail(&error),
     }
 }

@@ -1,6 +1,7 @@
 //! Connections and remote scripts against a real sshd on loopback.
 
 mod connect;
+mod exec;
 mod hosts;
 mod script;
 mod session;

@@ -1,8 +1,10 @@
 //! The command line: types only, no logic.
 
 mod bundle;
+mod exec;
 
 pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
+pub use exec::{ExecArgs, SshArgs};
 
 use std::path::PathBuf;
 
@@ -45,6 +47,16 @@ pub enum Command {
     /// Fetch the administrator's kubeconfig into a file that only you can read
     #[command(after_help = "Example:\n  baremetal kubeconfig inventory.yaml --out ~/.kube/homelab")]
     Kubeconfig(KubeconfigArgs),
+    /// Run a command on many hosts, as root, with the connections and limits of `up`
+    #[command(
+        after_help = "Examples:\n  baremetal exec inventory.yaml -- systemctl is-active kubelet\n  baremetal exec inventory.yaml --limit 'role:worker,!w2' -- 'df -h /var | tail -n 1'"
+    )]
+    Exec(ExecArgs),
+    /// Open a shell on a host, or run a command there, with the inventory's user, port, key and jump host
+    #[command(
+        after_help = "Examples:\n  baremetal ssh inventory.yaml cp1\n  baremetal ssh inventory.yaml cp1 -- sudo journalctl -fu kubelet"
+    )]
+    Ssh(SshArgs),
     /// Make, extend and check bundles of binaries, images, charts and manifests for use without internet
     #[command(
         after_help = "Example:\n  baremetal bundle create --inventory inventory.yaml bundle.tar.gz"
@@ -103,13 +115,19 @@ pub struct SourceArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ConnectionArgs {
+pub struct ReachArgs {
     /// Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always
     #[arg(long)]
     pub accept_new_host_keys: bool,
     /// Work on at most this many hosts at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub parallel: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectionArgs {
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// Leave out a preflight check; may be given several times
     #[arg(long = "skip-check", value_name = "ID")]
     pub skip_checks: Vec<String>,

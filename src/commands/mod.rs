@@ -3,6 +3,7 @@
 mod bundle;
 mod check;
 mod completions;
+mod exec;
 mod kubeconfig;
 mod lab;
 mod open;
@@ -11,6 +12,7 @@ mod render;
 mod run;
 mod schema;
 mod secrets;
+mod ssh;
 mod up;
 
 use std::io::Write as _;
@@ -27,8 +29,17 @@ use crate::{
 };
 
 /// Runs what the command line asks for.
-pub async fn run(cli: Cli) -> Result<Code> {
+/// Its exit code: a [`Code`], but for the verbs that pass on what the user's own command ended with.
+pub async fn run(cli: Cli) -> Result<u8> {
     match cli.command {
+        Command::Exec(args) => exec::run(&args).await,
+        Command::Ssh(args) => ssh::run(&args).await,
+        command => work(command).await.map(|code| code as u8),
+    }
+}
+
+async fn work(command: Command) -> Result<Code> {
+    match command {
         Command::Up(target) => up::run(&target).await,
         Command::Plan(args) => plan::run(&args).await,
         Command::Check(args) => check::run(&args).await,
@@ -38,6 +49,7 @@ pub async fn run(cli: Cli) -> Result<Code> {
         Command::Lab { command } => lab::run(&command).await,
         Command::Schema { kind } => schema::run(kind),
         Command::Completions { shell } => completions::run(shell),
+        Command::Exec(_) | Command::Ssh(_) => unreachable!("run above"),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{run::Run, secrets};
 use crate::{
     artifacts::{self, Artifacts},
-    cli::Target,
+    cli::{ReachArgs, Target},
     engine::{self, RunLog, Session, Stop},
     failure::{Code, Failure},
     inventory::{self, Cluster},
@@ -25,10 +25,50 @@ pub(super) fn cluster(target: &Target) -> Result<Cluster> {
     let skip = target.connection.skip_checks.iter().cloned();
     cluster.run.skip_checks.extend(skip);
     preflight::known_skips(&cluster)?;
-    if let Some(parallel) = target.connection.parallel {
+    reach(&mut cluster, &target.connection.reach);
+    Ok(cluster)
+}
+
+/// How the command line says that hosts are reached, over the inventory.
+pub(super) fn reach(cluster: &mut Cluster, args: &ReachArgs) {
+    if let Some(parallel) = args.parallel {
         cluster.run.parallel = usize::from(parallel);
     }
-    Ok(cluster)
+}
+
+/// Connects to every host of `cluster` that answers, and says which do not; those of a lab are started first.
+pub(super) async fn connect(
+    run: &Run,
+    cluster: &Cluster,
+    artifacts: Option<&Artifacts>,
+    reach: &ReachArgs,
+) -> Result<(Cluster, Session)> {
+    let sudo_passwords = secrets::sudo_passwords(cluster)?;
+    let secrets = secrets::of_cluster(cluster)?;
+    run.reporter.send(Event::RunStarted {
+        command: run.command.to_owned(),
+        cluster: cluster.name.clone(),
+        hosts: cluster.hosts.iter().map(|host| host.name.clone()).collect(),
+        note: artifacts.and_then(|artifacts| artifacts.note.clone()),
+    });
+    let more = artifacts.iter().flat_map(|artifacts| &artifacts.warnings);
+    for warning in cluster.warnings.iter().chain(more) {
+        run.reporter.note(warning);
+    }
+    let cluster = lab::ready(cluster, &run.reporter).await?;
+    let log = RunLog::open(&cluster.name, secrets.clone())
+        .map_err(|error| run.reporter.note(format!("no log of this run: {error}")))
+        .ok();
+    let options = engine::Options {
+        accept_new_host_keys: reach.accept_new_host_keys,
+        sudo_passwords,
+        secrets,
+        log,
+        stop: Stop::on_signals()?,
+    };
+    let session = Session::connect(&cluster, options, &run.reporter).await?;
+    accept_new_keys(&cluster, &session).await?;
+    Ok((cluster, session))
 }
 
 /// Hosts that are connected, and what is needed to say what they must be.
@@ -46,30 +86,8 @@ impl Opened {
             let cluster = cluster.clone();
             tokio::task::spawn_blocking(move || artifacts::resolve(&cluster)).await??
         };
-        let sudo_passwords = secrets::sudo_passwords(&cluster)?;
-        let secrets = secrets::of_cluster(&cluster)?;
-        run.reporter.send(Event::RunStarted {
-            command: run.command.to_owned(),
-            cluster: cluster.name.clone(),
-            hosts: cluster.hosts.iter().map(|host| host.name.clone()).collect(),
-            note: artifacts.note.clone(),
-        });
-        for warning in cluster.warnings.iter().chain(&artifacts.warnings) {
-            run.reporter.note(warning);
-        }
-        let cluster = lab::ready(&cluster, &run.reporter).await?;
-        let log = RunLog::open(&cluster.name, secrets.clone())
-            .map_err(|error| run.reporter.note(format!("no log of this run: {error}")))
-            .ok();
-        let options = engine::Options {
-            accept_new_host_keys: target.connection.accept_new_host_keys,
-            sudo_passwords,
-            secrets,
-            log,
-            stop: Stop::on_signals()?,
-        };
-        let session = Session::connect(&cluster, options, &run.reporter).await?;
-        accept_new_keys(&cluster, &session).await?;
+        let (cluster, session) =
+            connect(run, &cluster, Some(&artifacts), &target.connection.reach).await?;
         Ok(Self {
             cluster,
             artifacts,

@@ -30,6 +30,8 @@ pub(super) struct Ending {
     pub changed: usize,
     pub failed: usize,
     pub skipped: usize,
+    /// Exit status of the user's own command, passed on instead of `code`.
+    pub passed_on: Option<u8>,
     /// What goes to stdout after the last event.
     pub result: String,
 }
@@ -42,6 +44,7 @@ impl Ending {
             changed: 0,
             failed: 0,
             skipped: 0,
+            passed_on: None,
             result: String::new(),
         }
     }
@@ -107,7 +110,7 @@ impl Run {
 
     fn finished(&self, session: Option<&Session>, end: &Ending) -> Event {
         Event::RunFinished {
-            code: end.code as u8,
+            code: end.passed_on.unwrap_or(end.code as u8),
             message: end.message.clone(),
             changed: end.changed,
             failed: end.failed,

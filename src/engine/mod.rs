@@ -2,6 +2,7 @@
 //!
 //! A [`Session`] holds the connections: `connect`, `facts`, `observe`, `lock`, `run`, `close`, in that order.
 
+mod exec;
 mod explain;
 mod graph;
 mod lock;

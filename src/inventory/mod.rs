@@ -16,10 +16,12 @@ mod load;
 mod resolve;
 mod rules;
 mod schema;
+mod select;
 mod services;
 mod walk;
 mod yaml;
 
 pub use cluster::*;
 pub use load::{LoadOptions, json_schema, load, load_with};
+pub use select::select;
 pub use services::*;

@@ -71,6 +71,17 @@ pub enum Event {
         title: String,
         reason: String,
     },
+    /// `exec`: the command ended on a host, or could not be run there.
+    HostRan {
+        host: String,
+        /// Exit status of the command; none where it has no end that is known.
+        status: Option<i32>,
+        stdout: String,
+        stderr: String,
+        /// Why there is no status.
+        reason: Option<String>,
+        ms: u64,
+    },
     /// What the preflight checks found on the hosts that answered.
     Findings {
         findings: Vec<Finding>,

@@ -168,6 +168,16 @@ impl<W: Write + Send> Render for Plain<W> {
                 let text = super::findings(findings, super::text::PLAIN_WIDTH);
                 write!(self.out, "\n{}\n", super::text::printable(&text))
             }
+            Event::HostRan {
+                host,
+                status,
+                reason,
+                ms: took,
+                ..
+            } => {
+                let end = super::text::ended(*status, reason.as_deref());
+                self.line(ms, host, &format!("{end} in {}", duration(*took)))
+            }
             Event::Note { text } => self.line(ms, "", text),
             Event::RunFinished { .. } => {
                 let width = super::text::PLAIN_WIDTH;

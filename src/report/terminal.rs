@@ -348,6 +348,21 @@ impl Render for Terminal {
                 let text = super::findings(findings, self.look.width);
                 self.say(&format!("\n{}", printable(&text)))
             }
+            Event::HostRan {
+                host,
+                status,
+                reason,
+                ms,
+                ..
+            } => {
+                let mark = if *status == Some(0) {
+                    Mark::Done
+                } else {
+                    Mark::Failed
+                };
+                let end = text::ended(*status, reason.as_deref());
+                self.scroll(mark, host, &format!("{end} in {}", duration(*ms)))
+            }
             Event::Note { text } => self.scroll(Mark::Note, "", text),
             Event::RunFinished { .. } => self.close(event),
             step => self.step(step),

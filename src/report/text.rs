@@ -30,6 +30,16 @@ pub fn changes(number: usize) -> String {
     }
 }
 
+/// How a command on a host ended: `done`, `exit 3`, or why nobody knows.
+pub fn ended(status: Option<i32>, reason: Option<&str>) -> String {
+    match (status, reason) {
+        (Some(0), _) => "done".to_owned(),
+        (Some(status), None) => format!("exit {status}"),
+        (_, Some(reason)) => reason.to_owned(),
+        (None, None) => "no exit status".to_owned(),
+    }
+}
+
 /// The text without escape sequences and with other control characters as `?`, but for line ends and tabs: output of hosts
 /// must not drive the terminal.
 pub fn printable(text: &str) -> String {

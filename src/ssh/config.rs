@@ -39,6 +39,13 @@ pub(super) fn file(host: &Host, accept_new: bool, timeout: Duration) -> io::Resu
     ] {
         let _ = writeln!(text, "    {key} {value}");
     }
+    text.push_str(&wishes(host)?);
+    Ok(text)
+}
+
+/// What the inventory says of a host, then the user's own configuration.
+fn wishes(host: &Host) -> io::Result<String> {
+    let mut text = String::new();
     if let Some(path) = &host.ssh.known_hosts {
         let _ = writeln!(text, "    UserKnownHostsFile {}", quoted(path));
     }
@@ -63,6 +70,14 @@ fn own_file(path: &Path) -> io::Result<String> {
             format!("configuration `{}`: {error}", path.display()),
         )
     })
+}
+
+/// Arguments for an `ssh` that the user types into: the same way to the host, and nothing else decided. A configuration file
+/// is left in `directory`, for as long as ssh runs.
+pub fn interactive(host: &Host, directory: &Path) -> io::Result<Vec<OsString>> {
+    let config = directory.join("config");
+    std::fs::write(&config, format!("Match all\n{}", wishes(host)?))?;
+    Ok(arguments(host, &config))
 }
 
 /// Options for the host alone, not for its jump hosts.

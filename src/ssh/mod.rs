@@ -15,6 +15,7 @@ mod secrets;
 mod stream;
 mod transfer;
 
+pub use config::interactive;
 pub use connect::{Connection, Options};
 pub use control::ControlDir;
 pub use diagnose::{ConnectError, Kind};

@@ -268,7 +268,7 @@ fn a_stream_that_is_cut_or_damaged_runs_nothing() {
 
 #[test]
 fn remote_scripts_are_clean() {
-    for name in ["loader", "root", "transfer", "fetch", "lock"] {
+    for name in ["loader", "root", "transfer", "fetch", "lock", "exec"] {
         let path = format!("{}/templates/remote/{name}.sh", env!("CARGO_MANIFEST_DIR"));
         let output = std::process::Command::new("shellcheck")
             .args(["-s", "sh", &path])

@@ -53,7 +53,7 @@ impl Sshd {
     /// Puts the host key into `known_hosts`.
     pub fn trust(&self) {
         let public = std::fs::read_to_string(self.file("host_key.pub")).unwrap();
-        let line = format!("[127.0.0.1]:{} {public}", self.port);
+        let line = format!("[127.0.0.1]:{0},[127.0.0.2]:{0} {public}", self.port);
         std::fs::write(self.file("known_hosts"), line).unwrap();
     }
 
@@ -143,7 +143,7 @@ fn keygen(path: &Path) {
 
 fn serve(directory: &Path, port: u16, more: &str) -> Child {
     let config = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\n\
+        "Port {port}\nListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nHostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\n\
          PidFile none\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
          StrictModes no\nAllowTcpForwarding yes\nMaxStartups 100\n{more}",
         directory.display()
