@@ -17,6 +17,7 @@ mod e2e;
 mod host_phases;
 mod inventory;
 mod lab;
+mod membership;
 mod preflight;
 mod report;
 mod resources;

@@ -1,6 +1,6 @@
 //! What every command that works on hosts begins with: inventory, lab, artifacts, connections, facts, preflight.
 
-use std::{fmt::Write as _, io::IsTerminal as _};
+use std::{fmt::Write as _, io::IsTerminal as _, path::Path};
 
 use anyhow::Result;
 
@@ -13,7 +13,11 @@ use crate::{
     inventory::{self, Cluster},
     lab,
     observe::Observation,
-    phases::preflight::{self, Finding, Level},
+    phases::{
+        self,
+        preflight::{self, Finding, Level},
+    },
+    plan::{self, Plan},
     report::Event,
     ssh,
 };
@@ -100,6 +104,37 @@ impl Opened {
         self.session.facts().await
     }
 
+    /// What hosts and the cluster are, once nothing speaks against working on them. Everything that was found is shown.
+    ///
+    /// Where hosts seem unfit because the inventory asks of a running cluster what cannot be, the latter is what is said.
+    pub async fn observed(&self, inventory: &Path) -> Result<(Observation, Plan)> {
+        let seen = self.facts().await?;
+        let findings = preflight::check(&self.cluster, &seen);
+        super::show_findings(&self.session, &findings);
+        let Err(unfit) = self.gate(&seen, &findings) else {
+            return self.plan(seen, inventory).await;
+        };
+        if engine::is_live(&seen)
+            && let Err(error) = self.plan(seen, inventory).await
+            && code(&error) == Some(Code::Refused)
+        {
+            return Err(error);
+        }
+        Err(unfit)
+    }
+
+    /// The plan, and what it was made from.
+    ///
+    /// # Errors
+    /// [`Code::Refused`] where the inventory asks of a running cluster what is not done.
+    pub async fn plan(&self, seen: Observation, inventory: &Path) -> Result<(Observation, Plan)> {
+        let seen = self.session.observe(&self.artifacts, seen).await?;
+        let notes = phases::accept(&self.cluster, &seen, inventory)?;
+        let mut plan = plan::make(&self.cluster, &self.artifacts, &seen)?;
+        plan.notes.extend(notes);
+        Ok((seen, plan))
+    }
+
     /// Fails when a host was not reached; why each was not has been said by then.
     pub fn all_reached(&self) -> Result<()> {
         let missing: Vec<_> = self.session.unreachable().into_keys().collect();
@@ -150,6 +185,10 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+fn code(error: &anyhow::Error) -> Option<Code> {
+    error.downcast_ref::<Failure>().map(|failure| failure.code)
 }
 
 /// On a terminal, shows the keys of hosts that are not known yet and asks once for all of them.

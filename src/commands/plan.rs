@@ -9,8 +9,6 @@ use super::{
 use crate::{
     cli::{Format, PlanArgs},
     failure::Code,
-    phases::preflight,
-    plan,
     report::{self, PlanStyle},
 };
 
@@ -27,12 +25,7 @@ pub async fn run(args: &PlanArgs) -> Result<Code> {
 }
 
 async fn make(opened: &Opened, args: &PlanArgs) -> Result<Ending> {
-    let seen = opened.facts().await?;
-    let findings = preflight::check(&opened.cluster, &seen);
-    super::show_findings(&opened.session, &findings);
-    opened.gate(&seen, &findings)?;
-    let seen = opened.session.observe(&opened.artifacts, seen).await?;
-    let plan = plan::make(&opened.cluster, &opened.artifacts, &seen)?;
+    let (_, plan) = opened.observed(&args.target.inventory).await?;
     let missing = !opened.session.unreachable().is_empty();
     let code = match (plan.is_empty(), args.exit_code) {
         _ if missing => Code::Unreachable,

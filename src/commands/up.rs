@@ -13,9 +13,6 @@ use crate::{
     cli::{Format, Target},
     engine::{Outcome, Session},
     failure::Code,
-    observe::Observation,
-    phases::preflight,
-    plan::{self, Plan},
     report::{self, Event},
 };
 
@@ -33,11 +30,14 @@ pub async fn run(target: &Target) -> Result<Code> {
 }
 
 async fn up(opened: &Opened, target: &Target) -> Result<Ending> {
-    let seen = opened.facts().await?;
-    let findings = preflight::check(&opened.cluster, &seen);
-    super::show_findings(&opened.session, &findings);
-    opened.gate(&seen, &findings)?;
-    let (seen, plan) = observe(opened, seen).await?;
+    let (seen, plan) = opened.observed(&target.inventory).await?;
+    for note in &plan.notes {
+        // Of hosts out of reach everything has been said.
+        if !seen.unreachable.keys().any(|host| note.starts_with(host)) {
+            let text = note.clone();
+            opened.session.event(Event::Note { text });
+        }
+    }
     if plan.is_empty() {
         let kubeconfig = kubeconfig::refresh(opened, &seen, None).await?;
         return Ok(nothing_to_do(opened, target, &kubeconfig));
@@ -46,7 +46,7 @@ async fn up(opened: &Opened, target: &Target) -> Result<Ending> {
     let command = format!("baremetal up {}", target.inventory.display());
     let lock = opened.session.lock(&command).await?;
     let seen = opened.facts().await?;
-    let (_, plan) = observe(opened, seen).await?;
+    let (_, plan) = opened.plan(seen, &target.inventory).await?;
     opened.session.event(Event::Planned {
         steps: plan.steps.len(),
         changes: plan.changes(),
@@ -55,12 +55,6 @@ async fn up(opened: &Opened, target: &Target) -> Result<Ending> {
     let end = conclude(opened, target, &outcome).await;
     lock.release().await;
     end
-}
-
-async fn observe(opened: &Opened, seen: Observation) -> Result<(Observation, Plan)> {
-    let seen = opened.session.observe(&opened.artifacts, seen).await?;
-    let plan = plan::make(&opened.cluster, &opened.artifacts, &seen)?;
-    Ok((seen, plan))
 }
 
 fn nothing_to_do(opened: &Opened, target: &Target, kubeconfig: &Path) -> Ending {

@@ -4,11 +4,14 @@ mod add_ons;
 pub mod addon;
 mod binaries;
 mod control_plane_files;
+mod differences;
+mod fixed;
 mod images;
 mod init;
 mod join;
 pub mod kubeadm;
 mod load_balancer;
+mod membership;
 mod metallb;
 mod network;
 mod node_metadata;
@@ -20,6 +23,7 @@ mod storage;
 mod strict_arp;
 mod verify;
 
+pub use differences::{Differences, Refusal, accept, differences};
 pub(crate) use shell::body as script_body;
 
 use serde::Serialize;

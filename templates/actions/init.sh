@@ -43,8 +43,20 @@ drop_half_pairs() {
 	done
 }
 
+# kubeadm makes a token for joins; every join gets one of its own, so this one is nobody's.
+take_back_token() {
+	kube -n kube-system get secrets -o 'jsonpath={range .items[*]}{.metadata.name}{" "}{.data.description}{"\n"}{end}' >"$BM/tokens"
+	while read -r name description; do
+		case $name in bootstrap-token-*) ;; *) continue ;; esac
+		case $(printf %s "$description" | base64 -d) in
+		"baremetal: join, made by kubeadm init") kube -n kube-system delete secret "$name" --ignore-not-found ;;
+		esac
+	done <"$BM/tokens"
+}
+
 alone
 if whole >/dev/null 2>&1; then
+	take_back_token
 	say "the control plane is there already"
 	exit 0
 fi
@@ -77,6 +89,6 @@ if [ -n "$balancer" ] && ! within 30 connects "$balancer" "$balancer_port"; then
 	fail "nothing answers on $balancer port $balancer_port: the virtual IP or its haproxy is not up"
 fi
 say "kubeadm init"
-# Its token is nobody's business: every join gets one of its own.
 run kubeadm init --skip-token-print --config "$BM/kubeadm.yaml" ${ignored:+"--ignore-preflight-errors=$ignored"}
 within 120 whole || fail "kubeadm init ended well, but the API behind the endpoint does not show the node $node"
+take_back_token

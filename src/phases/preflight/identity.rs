@@ -195,7 +195,7 @@ pub(super) fn leftovers(look: &Look<'_>) -> Vec<Found> {
             Level::Failure,
             "a control plane runs on a host that the inventory calls a worker",
             "the role that the host has",
-            "give it the role `control-plane`, or remove the node and join it again",
+            "give it the role `control-plane`, or remove the node (`baremetal remove-node`) and join it again",
         ));
     }
     if !kube.kubelet_conf && !look.facts.all("cni").is_empty() && host.is_node() {
