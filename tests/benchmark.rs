@@ -230,66 +230,93 @@ fn playbook(files: &[String]) -> String {
     text
 }
 
-/// `check` on 200 hosts: one SSH server of our own under 200 addresses of the loopback network.
+const MANY: usize = 200;
+
+/// `check` on 200 hosts: one SSH server of our own under 200 addresses of the loopback network. This machine plays all of them, so
+/// what is compared is as many `ssh true` to the same server; figures of processor time do not depend on what else runs here.
 fn many_hosts() {
-    let server = LoopbackServer::start();
-    let mut text = String::from("cluster: many\nkubernetes: 1.33.4\nendpoint: 127.9.255.1\n");
-    text.push_str(&format!(
-        "ssh: {{user: root, port: {}, key: {}, known-hosts: {}}}\nhosts:\n",
-        server.port,
-        server.directory.path().join("key").display(),
-        server.directory.path().join("known_hosts").display()
-    ));
-    for number in 0..200u32 {
-        let role = if number < 3 {
-            "control-plane"
-        } else {
-            "worker"
-        };
-        text.push_str(&format!(
-            "  h{number}: {{address: 127.9.{}.{}, role: {role}}}\n",
-            number / 100,
-            number % 100 + 1
-        ));
+    for (kind, settings) in [
+        ("key exchange of OpenSSH 9.0 and later", ""),
+        // Debian 11, Ubuntu 22.04, RHEL 9: most of the time of a login is the client's part of the newer one.
+        (
+            "key exchange of hosts older than that",
+            "KexAlgorithms curve25519-sha256\n",
+        ),
+    ] {
+        println!("{MANY} loopback hosts, {kind}:");
+        let server = LoopbackServer::start(settings);
+        let inventory = server.inventory();
+        let bare = measure(&server, || server.many_logins());
+        let mut peak = 0;
+        let ours = measure(&server, || peak = check(&inventory));
+        row(
+            "    `check`",
+            ours.took,
+            "as many `ssh true`, paced alike",
+            bare.took,
+        );
+        row(
+            "    processor time on our side",
+            ours.client,
+            "`ssh true`",
+            bare.client,
+        );
+        row(
+            "    processor time on the hosts' side",
+            ours.hosts,
+            "`ssh true`",
+            bare.hosts,
+        );
+        println!("    {} MiB in our process", peak / 1024);
     }
-    let inventory = server.directory.path().join("many.yaml");
-    fs::write(&inventory, text).expect("the inventory");
-    let (check, peak) = check(&inventory);
-    println!(
-        "`check` on 200 loopback hosts: {:.1} s, {} MiB in our process",
-        check.as_secs_f64(),
-        peak / 1024
-    );
-    let one = run(Command::new("ssh")
-        .args(["-p", &server.port.to_string(), "-i"])
-        .arg(server.directory.path().join("key"))
-        .args([
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "StrictHostKeyChecking=no",
-            "-o",
-            "UserKnownHostsFile=/dev/null",
-        ])
-        .args(["root@127.9.0.1", "true"]))
-    .ok();
-    row(
-        "`check` on 200 hosts",
-        check,
-        "200 × one `ssh true`",
-        one.took * 200,
-    );
 }
 
-/// How long `check` takes, and the most memory it held, in KiB.
-fn check(inventory: &Path) -> (Duration, u64) {
-    let start = Instant::now();
+/// What something cost: on the clock, and of processors on either side of the connections.
+struct Cost {
+    took: Duration,
+    client: Duration,
+    hosts: Duration,
+}
+
+fn measure(server: &LoopbackServer, work: impl FnOnce()) -> Cost {
+    let client = || processor_time("self", false);
+    let hosts = || processor_time(&server.child.id().to_string(), true);
+    let (start, before, hosts_before) = (Instant::now(), client(), hosts());
+    work();
+    let (took, spent) = (start.elapsed(), client() - before);
+    // Until the server has waited for the last of its sessions.
+    std::thread::sleep(Duration::from_secs(2));
+    Cost {
+        took,
+        client: spent,
+        hosts: hosts() - hosts_before,
+    }
+}
+
+/// Processor time of a process's children that it has waited for, and of itself where `own` says so (proc(5), `stat`).
+fn processor_time(process: &str, own: bool) -> Duration {
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a process");
+    let (_, rest) = stat.rsplit_once(')').expect("a name in brackets");
+    let times: Vec<u32> = rest
+        .split_whitespace()
+        .skip(11)
+        .take(4)
+        .map(|field| field.parse().expect("a number"))
+        .collect();
+    let ticks: u32 = times[if own { 0 } else { 2 }..].iter().sum();
+    TICK * ticks
+}
+
+/// Runs `check`; the most memory that it held, in KiB.
+fn check(inventory: &Path) -> u64 {
+    let events = inventory.with_extension("events");
     let mut child = Command::new(env!("CARGO_BIN_EXE_baremetal"))
         .arg("check")
         .arg(inventory)
         .args(["--output", "json", "--parallel", "200"])
         .env("BAREMETAL_BUNDLE", support::bundle())
-        .stdout(Stdio::null())
+        .stdout(fs::File::create(&events).expect("a file"))
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts");
@@ -305,7 +332,12 @@ fn check(inventory: &Path) -> (Duration, u64) {
         peak = peak.max(peak_kib(&status));
         std::thread::sleep(Duration::from_millis(20));
     }
-    (start.elapsed(), peak)
+    // Hosts that were given up are no fast hosts.
+    let events = fs::read_to_string(events).expect("events");
+    let reached = events.matches("\"host-connected\"").count();
+    assert_eq!(reached, MANY, "{events}");
+    assert!(!events.contains("\"host-unreachable\""), "{events}");
+    peak
 }
 
 fn peak_kib(status: &Path) -> u64 {
@@ -324,7 +356,7 @@ struct LoopbackServer {
 }
 
 impl LoopbackServer {
-    fn start() -> Self {
+    fn start(settings: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let at = |name: &str| directory.path().join(name).display().to_string();
         for key in ["key", "host"] {
@@ -339,9 +371,12 @@ impl LoopbackServer {
             .expect("known hosts");
         let config = format!(
             "Port {port}\nListenAddress 0.0.0.0\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
-             PermitRootLogin yes\nMaxStartups 1000\nMaxSessions 100\nPidFile none\n",
+             PermitRootLogin yes\nMaxStartups 1000\nMaxSessions 100\nPidFile none\n\
+             SetEnv HOME={}\n{settings}",
             at("host"),
-            at("authorized_keys")
+            at("authorized_keys"),
+            // The login shell of a bare host: what this machine's user has in a profile is no cost of a host.
+            directory.path().display()
         );
         fs::write(at("sshd_config"), config).expect("sshd's configuration");
         let child = Command::new("/usr/sbin/sshd")
@@ -354,6 +389,62 @@ impl LoopbackServer {
             directory,
             port,
         }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    fn address(number: usize) -> String {
+        format!("127.9.{}.{}", number / 100, number % 100 + 1)
+    }
+
+    fn inventory(&self) -> PathBuf {
+        let mut text = format!(
+            "cluster: many\nkubernetes: 1.33.4\nendpoint: 127.9.255.1\n\
+             ssh: {{user: root, port: {}, key: {}, known-hosts: {}}}\nhosts:\n",
+            self.port,
+            self.file("key"),
+            self.file("known_hosts")
+        );
+        for number in 0..MANY {
+            let role = if number < 3 {
+                "control-plane"
+            } else {
+                "worker"
+            };
+            let address = Self::address(number);
+            text.push_str(&format!(
+                "  h{number}: {{address: {address}, role: {role}}}\n"
+            ));
+        }
+        let inventory = self.directory.path().join("many.yaml");
+        fs::write(&inventory, text).expect("the inventory");
+        inventory
+    }
+
+    /// `ssh true` on every host, as many at once as `check` has logins in progress.
+    fn many_logins(&self) {
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from) * 8;
+        let numbers: Vec<usize> = (0..MANY).collect();
+        let next = std::sync::Mutex::new(numbers.into_iter());
+        std::thread::scope(|scope| {
+            for _ in 0..at_once {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.lock().expect("no panic before").next();
+                        let Some(number) = number else { break };
+                        run(Command::new("ssh")
+                            .args(["-F", "none", "-p", &self.port.to_string()])
+                            .args(["-i", &self.file("key"), "-o", "BatchMode=yes", "-o"])
+                            .arg(format!("UserKnownHostsFile={}", self.file("known_hosts")))
+                            .arg(format!("root@{}", Self::address(number)))
+                            .arg("true"))
+                        .ok();
+                    }
+                });
+            }
+        });
     }
 }
 

@@ -14,6 +14,7 @@ mod bundle;
 mod cli;
 mod control_plane;
 mod e2e;
+mod facts;
 mod host_phases;
 mod inventory;
 mod lab;

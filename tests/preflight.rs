@@ -350,3 +350,48 @@ fn ids_are_kebab_case_and_unique() {
     ids.dedup();
     assert_eq!(ids.len(), all);
 }
+
+/// Of many clones of one disk each host has one finding, which names some of the others.
+#[test]
+fn clones_of_one_disk_are_named_as_far_as_anybody_reads() {
+    let found = |hosts: u8| {
+        let mut text =
+            String::from("cluster: prod\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nhosts:\n");
+        for number in 0..hosts {
+            let role = if number == 0 {
+                "control-plane"
+            } else {
+                "worker"
+            };
+            let address = number + 11;
+            writeln!(
+                text,
+                "  w{number}: {{address: 10.0.0.{address}, role: {role}}}"
+            )
+            .unwrap();
+        }
+        let cluster = load(&text);
+        let mut seen = Observation {
+            elected: "w0".into(),
+            ..Observation::default()
+        };
+        for host in &cluster.hosts {
+            let one = facts(&host.name, &host.node_ip.to_string(), &["machine-id=same"]);
+            seen.hosts.insert(host.name.clone(), one);
+        }
+        let all = check(&cluster, &seen);
+        assert!(all.iter().all(|one| one.id == "machine-id"), "{all:#?}");
+        all.into_iter().map(|one| one.found).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found(2),
+        ["same, which w1 has too", "same, which w0 has too"]
+    );
+    assert_eq!(found(3)[0], "same, which w1 and w2 have too");
+    let many = found(200);
+    assert_eq!(many.len(), 200);
+    assert_eq!(
+        many[0],
+        "same, which w1, w2, w3, w4, w5 and 194 more have too"
+    );
+}

@@ -43,7 +43,7 @@ fn offline(args: &CheckArgs) -> Result<Ending> {
 }
 
 async fn check(opened: &Opened) -> Result<Ending> {
-    let seen = opened.facts().await?;
+    let seen = opened.facts_to_check().await?;
     let findings = preflight::check(&opened.cluster, &seen);
     super::show_findings(&opened.session, &findings);
     opened.gate(&seen, &findings)?;

@@ -135,6 +135,11 @@ impl Opened {
         Ok((seen, plan))
     }
 
+    /// [`Opened::facts`] for the preflight checks alone: cheaper, and of no use for a plan.
+    pub async fn facts_to_check(&self) -> Result<Observation> {
+        self.session.facts_to_check().await
+    }
+
     /// Fails when a host was not reached; why each was not has been said by then.
     pub fn all_reached(&self) -> Result<()> {
         let missing: Vec<_> = self.session.unreachable().into_keys().collect();

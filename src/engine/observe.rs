@@ -10,7 +10,8 @@ use crate::{
     artifacts::Artifacts,
     inventory::{Cluster, Host},
     observe::{
-        ApiSeen, Facts, HostSeen, Observation, api_script, facts_script, parse_api, parse_facts,
+        ApiSeen, Facts, HostSeen, Observation, api_script, check_script, facts_script, parse_api,
+        parse_facts,
     },
     phases::PhaseId,
     plan::resources_of,
@@ -25,16 +26,21 @@ impl Session {
     /// A host on which nothing can be run (no sudo, for one) is left out and reported like one that was not reached.
     /// Fails only when the run is asked to stop.
     pub async fn facts(&self) -> Result<Observation> {
-        self.unless_stopped(self.ask_facts()).await
+        self.unless_stopped(self.ask_facts(facts_script)).await
     }
 
-    async fn ask_facts(&self) -> Observation {
+    /// [`Session::facts`] as far as the preflight checks need them: no plan can be made of it.
+    pub async fn facts_to_check(&self) -> Result<Observation> {
+        self.unless_stopped(self.ask_facts(check_script)).await
+    }
+
+    async fn ask_facts(&self, ask: fn(&Cluster, &Host) -> Script) -> Observation {
         let session = self.clone();
         let answers = self
             .on_all(move |host| {
                 let session = session.clone();
                 async move {
-                    let script = facts_script(&session.0.cluster, &host);
+                    let script = ask(&session.0.cluster, &host);
                     let answer = session.script(&host.name, &script).await;
                     answer
                         .map_err(|error| Box::new(gone(&host, error)))

@@ -16,15 +16,11 @@ use crate::{
     inventory::{Cluster, Host},
     remote::{Output, Script},
     report::{Event, Reporter},
-    ssh::{self, ConnectError, Connection, ControlDir, Kind, RunError, Secret, Secrets},
+    ssh::{self, ConnectError, Connection, ControlDir, Kind, Pace, RunError, Secret, Secrets},
 };
 
 /// Connections set up through the same jump host at once; sshd refuses more than ten logins in progress.
 const THROUGH_JUMP: usize = 8;
-/// Logins begun at once: key exchange is work for this machine's processors, and too many at once would all be late.
-const LOGINS: usize = 32;
-/// A host that has not answered by then no longer counts among [`LOGINS`]: hosts that are off do not hold up the others.
-const ANSWERS: Duration = Duration::from_millis(500);
 /// A connection that is closed while it is set up (a busy sshd) is tried again for so long.
 const BUSY: Duration = Duration::from_secs(8);
 
@@ -51,6 +47,7 @@ pub(super) struct Inner {
     /// Hosts worked on at once.
     pub(super) limit: Semaphore,
     control: Arc<ControlDir>,
+    pace: Arc<Pace>,
     /// By host; the last one is in use, those before it were lost.
     connections: Mutex<BTreeMap<String, Vec<Arc<Connection>>>>,
     unreachable: Mutex<BTreeMap<String, ConnectError>>,
@@ -80,6 +77,7 @@ impl Session {
             options,
             limit: Semaphore::new(cluster.run.parallel.max(1)),
             control: Arc::new(control),
+            pace: Arc::default(),
             connections: Mutex::default(),
             unreachable: Mutex::default(),
         }));
@@ -119,28 +117,18 @@ impl Session {
     async fn connect_all(&self, hosts: &[Host]) {
         let mut jumps: HashMap<String, Arc<Semaphore>> = HashMap::new();
         let mut tasks = JoinSet::new();
-        let logins = Arc::new(Semaphore::new(LOGINS));
         for host in hosts {
             let jump = host.ssh.jump.as_ref().map(|jump| {
                 let fresh = || Arc::new(Semaphore::new(THROUGH_JUMP));
                 jumps.entry(jump.clone()).or_insert_with(fresh).clone()
             });
-            let (session, host, logins) = (self.clone(), host.clone(), logins.clone());
+            let (session, host) = (self.clone(), host.clone());
             tasks.spawn(async move {
                 let _turn = match &jump {
                     Some(jump) => jump.acquire().await.ok(),
                     None => None,
                 };
-                let login = logins.acquire().await;
-                let connecting = session.connect_one(&host);
-                tokio::pin!(connecting);
-                if tokio::time::timeout(ANSWERS, &mut connecting)
-                    .await
-                    .is_err()
-                {
-                    drop(login);
-                    connecting.await;
-                }
+                session.connect_one(&host).await;
             });
         }
         tasks.join_all().await;
@@ -166,6 +154,7 @@ impl Session {
             accept_new_host_keys: self.0.options.accept_new_host_keys,
             timeout: self.0.cluster.run.connect_timeout,
             control: self.0.control.clone(),
+            pace: self.0.pace.clone(),
             sudo_password: self.0.options.sudo_passwords.get(&host.name).cloned(),
         };
         let started = Instant::now();

@@ -119,7 +119,7 @@ impl Facts {
             .map(|one| one.interface.as_str())
     }
 
-    /// Version of the containerd that is installed, or that the package index offers.
+    /// Version of the containerd that is installed, or that the package index offers; [`check_script`] does not ask for it.
     pub fn containerd(&self) -> Option<semver::Version> {
         [self.one("containerd"), self.one("containerd-candidate")]
             .iter()
@@ -196,6 +196,15 @@ pub(crate) fn stores(cluster: &Cluster, host: &Host) -> bool {
 
 /// The script that collects [`Facts`] and what the preflight checks need.
 pub fn facts_script(cluster: &Cluster, host: &Host) -> Script {
+    script(cluster, host, true)
+}
+
+/// [`facts_script`] without what only a plan needs, which is [`Facts::containerd`]: to say its version is much of the work.
+pub fn check_script(cluster: &Cluster, host: &Host) -> Script {
+    script(cluster, host, false)
+}
+
+fn script(cluster: &Cluster, host: &Host, versions: bool) -> Script {
     let yes = |asked: bool| if asked { "yes" } else { "" }.to_owned();
     let devices: Vec<String> = host
         .data_disks
@@ -204,7 +213,8 @@ pub fn facts_script(cluster: &Cluster, host: &Host) -> Script {
         .collect();
     let ports: Vec<String> = ports(cluster, host).keys().map(u16::to_string).collect();
     let holder = cluster.vip_holders().any(|one| one.name == host.name);
-    let candidate = host.is_node() && cluster.runtime.source == RuntimeSource::Distribution;
+    let candidate =
+        versions && host.is_node() && cluster.runtime.source == RuntimeSource::Distribution;
     let mut body = String::new();
     for (name, value) in [
         ("node_ip", host.node_ip.to_string()),
@@ -222,6 +232,7 @@ pub fn facts_script(cluster: &Cluster, host: &Host) -> Script {
         ("etcd_dir", cluster.control_plane.etcd_data_dir.clone()),
         ("disks", disks(cluster, host).join(" ")),
         ("devices", devices.join(" ")),
+        ("version", yes(versions)),
         ("candidate", yes(candidate)),
         ("sent", now().to_string()),
         (

@@ -8,7 +8,9 @@ mod facts;
 
 pub(crate) use cluster::KUBE_PROXY_HASH;
 pub use cluster::{AddonSeen, ApiSeen, EtcdMember, NodeSeen, api_script, parse_api};
-pub use facts::{Facts, Family, InterfaceAddress, KubeFacts, facts_script, parse_facts};
+pub use facts::{
+    Facts, Family, InterfaceAddress, KubeFacts, check_script, facts_script, parse_facts,
+};
 pub(crate) use facts::{ports, stores};
 
 use std::collections::BTreeMap;

@@ -15,7 +15,9 @@ use tokio::{
     sync::{Mutex, Semaphore},
 };
 
-use super::{ConnectError, ControlDir, Kind, Secret, config, diagnose::Attempt, host_key};
+use super::{
+    ConnectError, ControlDir, Kind, Pace, Secret, config, diagnose::Attempt, host_key, pace::Turn,
+};
 use crate::inventory::Host;
 
 /// An unreachable host is reported within this time, whatever the inventory says.
@@ -31,6 +33,8 @@ pub struct Options {
     /// For the whole of it: jump hosts, key exchange and login. At most 15 s.
     pub timeout: Duration,
     pub control: Arc<ControlDir>,
+    /// Logins at once; the time begins when it is this one's turn.
+    pub pace: Arc<Pace>,
     /// Given to sudo when it asks.
     pub sudo_password: Option<Secret>,
 }
@@ -54,6 +58,7 @@ pub struct Connection {
 impl Connection {
     /// Connects and logs in; whether the user may become root is told by the first script.
     pub async fn open(host: &Host, options: &Options) -> Result<Self, ConnectError> {
+        let turn = options.pace.turn().await;
         let started = Instant::now();
         let timeout = options.timeout.min(LONGEST);
         let base = options.control.next();
@@ -64,7 +69,7 @@ impl Connection {
             .and_then(|()| spawn(host, &base));
         let mut master = spawned.map_err(|error| plain.error(Kind::NoSsh, &error.to_string()))?;
         let socket = base.with_extension("s");
-        let ended = wait_for(&mut master, &socket, timeout).await;
+        let ended = wait_for(&mut master, &socket, timeout, turn).await;
         if ended != Waited::Connected {
             let _ = master.kill().await;
             let attempt = asked_attempt(host, &base, plain).await;
@@ -164,16 +169,18 @@ fn spawn(host: &Host, base: &Path) -> std::io::Result<Child> {
 }
 
 /// The socket is there when the login is done.
-async fn wait_for(master: &mut Child, socket: &Path, timeout: Duration) -> Waited {
+async fn wait_for(master: &mut Child, socket: &Path, timeout: Duration, turn: Turn) -> Waited {
+    let process = master.id();
     let listening = async {
         while !socket.exists() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::select! {
         () = listening => Waited::Connected,
         _ = master.wait() => Waited::Ended,
         () = tokio::time::sleep(timeout) => Waited::TimedOut,
+        never = turn.while_answered(process) => match never {},
     }
 }
 

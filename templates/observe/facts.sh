@@ -1,24 +1,60 @@
 # What a host says of itself, as `key=value` lines; a key may come several times. Reads only.
 #
+# On small hosts, and on many at once, the start of a program costs more than all else: what the shell can read itself, it does.
+#
 # Expected in variables: `node_ip`, `interface` (may be empty), `vip` (may be empty), `ask` (yes: who answers for it),
 # `apiserver_port`, `ports` (numbers), `etcd_dir`,
-# `disks` (directories), `devices` (block devices), `candidate` (yes: containerd's version in the package index), `longhorn` (yes), `sent` (the sender's clock).
+# `disks` (directories), `devices` (block devices), `version` (yes: of containerd where it is installed), `candidate` (yes: and
+# else in the package index), `longhorn` (yes), `sent` (the sender's clock).
 # shellcheck disable=SC2086  # words are split on purpose
 : "${node_ip:=}" "${interface:=}" "${vip:=}" "${apiserver_port:=6443}" "${ports:=}" "${etcd_dir:=/var/lib/etcd}" "${disks:=}"
-: "${devices:=}" "${candidate:=}" "${longhorn:=}" "${sent:=}" "${ask:=}"
+: "${devices:=}" "${version:=}" "${candidate:=}" "${longhorn:=}" "${sent:=}" "${ask:=}"
 LC_ALL=C
 export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+nl='
+'
 
 have() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# first FILE: its first line.
+# first FILE: its first line, in `line`.
 first() {
     line=''
     { read -r line <"$1"; } 2>/dev/null
-    printf '%s' "$line"
+}
+
+# processors ALLOWED ONLINE: how many are in both lists (`0-3,8`), in `cpus`.
+processors() {
+    cpus=0
+    blanks=$IFS
+    IFS=,
+    for one in $1; do
+        for other in $2; do
+            low=${one%-*} high=${one#*-}
+            [ "${other%-*}" -le "$low" ] || low=${other%-*}
+            [ "${other#*-}" -ge "$high" ] || high=${other#*-}
+            [ "$high" -lt "$low" ] || cpus=$((cpus + high - low + 1))
+        done
+    done
+    IFS=$blanks
+}
+
+# sizes k|i DIRECTORY...: what df says of each, one line for each.
+sizes() {
+    of=$1
+    shift
+    if table=$(df "-P$of" -- "$@" 2>/dev/null); then
+        printf '%s\n' "${table#*"$nl"}"
+        return 0
+    fi
+    # One that cannot be asked has an empty line.
+    for one do
+        table=$(df "-P$of" -- "$one" 2>/dev/null)$nl
+        table=${table#*"$nl"}
+        printf '%s\n' "${table%"$nl"}"
+    done
 }
 
 # Who answers for an address that should be free; in the background, as it waits for silence.
@@ -34,7 +70,15 @@ ask_for_vip() {
     fi
 }
 
-echo "uid=$(id -u)"
+allowed='' bounding=0
+while read -r key value effective _; do
+    case $key in
+        Uid:) echo "uid=$effective" ;;
+        CapBnd:) bounding=$value ;;
+        Cpus_allowed_list:) allowed=$value ;;
+    esac
+done </proc/self/status
+[ $((0x$bounding >> 24 & 1)) = 1 ] && echo sys-resource=yes
 echo "sent=$sent"
 echo "vip-wanted=$vip"
 date '+epoch=%s.%N'
@@ -45,50 +89,77 @@ date '+epoch=%s.%N'
     [ -f "$release" ] && . "$release"
     printf 'os=%s\nos-version=%s\nos-name=%s\nos-like=%s\n' "${ID:-}" "${VERSION_ID:-}" "${PRETTY_NAME:-}" "${ID_LIKE:-}"
 )
-uname -rm | while read -r kernel machine; do printf 'kernel=%s\nmachine=%s\n' "$kernel" "$machine"; done
+first /proc/sys/kernel/osrelease
+echo "kernel=$line"
+# Since Linux 6.1.
+first /proc/sys/kernel/arch
+echo "machine=${line:-$(uname -m)}"
 [ -d /run/systemd/system ] && echo systemd=yes
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo cgroup=2; else echo cgroup=1; fi
-echo "cpus=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo)"
+first /sys/devices/system/cpu/online
+processors "$allowed" "$line"
+[ "$cpus" != 0 ] || cpus=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo)
+echo "cpus=$cpus"
 while read -r key value _; do
     case $key in MemTotal:) echo "memory-kb=$value" ;; esac
 done </proc/meminfo
-echo "hostname=$(first /proc/sys/kernel/hostname)"
-echo "machine-id=$(first /etc/machine-id)"
-echo "product-uuid=$(first /sys/class/dmi/id/product_uuid)"
-for system in overlay nfs; do
-    grep -qw "$system" /proc/filesystems && echo "filesystem=$system"
-done
+first /proc/sys/kernel/hostname
+echo "hostname=$line"
+first /etc/machine-id
+echo "machine-id=$line"
+first /sys/class/dmi/id/product_uuid
+echo "product-uuid=$line"
+while read -r kind system; do
+    case ${system:-$kind} in overlay | nfs) echo "filesystem=${system:-$kind}" ;; esac
+done </proc/filesystems
 
 if [ -e /.dockerenv ] || [ -e /run/.containerenv ] || [ -e /run/systemd/container ]; then
     echo container=yes
-elif tr '\0' '\n' 2>/dev/null </proc/1/environ | grep -q '^container='; then
+elif grep -qsz '^container=' /proc/1/environ; then
     echo container=yes
 fi
-while read -r key value; do
-    case $key in CapBnd:) [ $((0x$value >> 24 & 1)) = 1 ] && echo sys-resource=yes ;; esac
-done </proc/self/status
 
 # Network. The interface of the node address is where the virtual address must be free.
 if have ip; then
-    addresses=$(ip -o addr show 2>/dev/null | while read -r _ name _ address _; do printf '%s %s\n' "${name%%@*}" "$address"; done)
-    printf '%s\n' "$addresses" | while read -r name address; do echo "address=$name $address"; done
-    echo "default-interface=$({ ip -o route show default; ip -o -6 route show default; } 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)"
-    if [ -z "$interface" ] && [ -n "$node_ip" ]; then
-        interface=$(printf '%s\n' "$addresses" | while read -r name address; do
-            [ "${address%/*}" = "$node_ip" ] && echo "$name" && break
-        done)
+    addresses=$(ip -o addr show 2>/dev/null)
+    while read -r _ name _ address _; do
+        [ -n "$address" ] || continue
+        echo "address=${name%%@*} $address"
+        if [ -z "$interface" ] && [ "${address%/*}" = "$node_ip" ]; then interface=${name%%@*}; fi
+    done <<EOF
+$addresses
+EOF
+    default=''
+    while read -r name to _ _ _ _ _ mask _; do
+        case $name:$to:$mask in
+            '*':*) ;;
+            *:00000000:00000000) default=$name && break ;;
+        esac
+    done 2>/dev/null </proc/net/route
+    if [ -z "$default" ]; then
+        while read -r route; do
+            case $route in *' dev '*)
+                default=${route##* dev }
+                default=${default%% *}
+                break
+                ;;
+            esac
+        done <<EOF
+$(ip -o -6 route show default 2>/dev/null)
+EOF
     fi
+    echo "default-interface=$default"
 else
     echo missing=ip
 fi
 for device in /sys/class/net/*; do
-    mac=$(first "$device/address")
+    first "$device/address"
     kind=virtual
     [ -e "$device/device" ] && kind=physical
-    case $mac in '' | 00:00:00:00:00:00) ;; *) echo "mac=${device##*/} $mac $kind" ;; esac
+    case $line in '' | 00:00:00:00:00:00) ;; *) echo "mac=${device##*/} $line $kind" ;; esac
 done
 if [ -n "$ask" ] && [ -n "$interface" ]; then
-    case "$(printf '%s\n' "${addresses:-}")" in
+    case ${addresses:-} in
         *" $vip/"*) ;;
         *) ask_for_vip "$interface" >"$BM/.vip" 2>/dev/null & ;;
     esac
@@ -96,38 +167,59 @@ fi
 
 # Name resolution that pods inherit.
 resolv=/etc/resolv.conf
-if [ -f /run/systemd/resolve/resolv.conf ] && grep -q '^nameserver *127\.0\.0\.53' /etc/resolv.conf 2>/dev/null; then
-    resolv=/run/systemd/resolve/resolv.conf
+if [ -f /run/systemd/resolve/resolv.conf ]; then
+    while read -r key value _ || [ -n "$key" ]; do
+        case $key:$value in nameserver:127.0.0.53*) resolv=/run/systemd/resolve/resolv.conf ;; esac
+    done 2>/dev/null </etc/resolv.conf
 fi
 echo "resolv-conf=$resolv"
-while read -r key value _; do
+while read -r key value _ || [ -n "$key" ]; do
     case $key in nameserver) echo "nameserver=$value" ;; esac
 done 2>/dev/null <"$resolv"
 
 # Units: NAME LOAD ACTIVE ENABLED.
 units='kubelet containerd docker crio chrony chronyd systemd-timesyncd ntp ntpsec ntpd firewalld ufw haproxy keepalived multipathd iscsid iscsid.socket systemd-resolved NetworkManager'
 if have systemctl && [ -d /run/systemd/system ]; then
-    systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -- $units 2>/dev/null | {
-        name='' load='' active='' enabled=''
-        while read -r line; do
-            case $line in
-                Id=*) name=${line#*=} ;;
-                LoadState=*) load=${line#*=} ;;
-                ActiveState=*) active=${line#*=} ;;
-                UnitFileState=*) enabled=${line#*=} ;;
-                '') echo "unit=$name $load $active $enabled" ;;
-            esac
-        done
-        [ -n "$name" ] && echo "unit=$name $load $active $enabled"
-    }
-    have timedatectl && echo "ntp=$(timeout 2 timedatectl show -p NTPSynchronized --value 2>/dev/null)"
+    name='' load='' active='' enabled='' keeper=''
+    while read -r line; do
+        case $line in
+            Id=*) name=${line#*=} ;;
+            LoadState=*) load=${line#*=} ;;
+            ActiveState=*) active=${line#*=} ;;
+            UnitFileState=*) enabled=${line#*=} ;;
+            '')
+                [ -n "$name" ] && echo "unit=$name $load $active $enabled"
+                case $name:$active in chron*:active | ntp*:active | systemd-timesyncd.service:active) keeper=$name ;; esac
+                name=''
+                ;;
+        esac
+    done <<EOF
+$(systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -- $units 2>/dev/null)
+
+EOF
+    # It starts a service of its own to answer: asked only where nothing known keeps the clock.
+    [ -z "$keeper" ] && have timedatectl && echo "ntp=$(timeout 2 timedatectl show -p NTPSynchronized --value 2>/dev/null)"
 fi
-[ -f /etc/ufw/ufw.conf ] && grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw=enabled
-[ -e /sys/fs/selinux/enforce ] && echo "selinux=$(first /sys/fs/selinux/enforce)"
+if [ -f /etc/ufw/ufw.conf ]; then
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in [Ee][Nn][Aa][Bb][Ll][Ee][Dd]=[Yy][Ee][Ss]*) echo ufw=enabled && break ;; esac
+    done </etc/ufw/ufw.conf
+fi
+if [ -e /sys/fs/selinux/enforce ]; then
+    first /sys/fs/selinux/enforce
+    echo "selinux=$line"
+fi
 
 # Listeners on ports that are wanted: PORT ADDRESS OWNER.
 if have ss; then
-    ss -H -l -t -n -p 2>/dev/null | while read -r _ _ _ address _ owner; do
+    used=''
+    while read -r _ _ _ address _; do
+        case " $ports " in *" ${address##*:} "*) used=yes ;; esac
+    done <<EOF
+$(ss -H -l -t -n 2>/dev/null)
+EOF
+    # Whose they are takes a look at every open file of the host.
+    [ -z "$used" ] || ss -H -l -t -n -p 2>/dev/null | while read -r _ _ _ address _ owner; do
         port=${address##*:}
         case " $ports " in
             *" $port "*)
@@ -141,17 +233,28 @@ else
 fi
 
 # Disks: PATH AVAILABLE-KB SIZE-KB FREE-INODES:INODES MOUNT, for the nearest directory that exists.
+places=''
 for disk in / $disks; do
     real=$disk
     while [ ! -d "$real" ]; do
         real=${real%/*}
         real=${real:-/}
     done
-    free=$(df -Pk -- "$real" 2>/dev/null | { read -r _; read -r _ size _ available _ mount; echo "$available $size" "$mount"; })
-    inodes=$(df -Pi -- "$real" 2>/dev/null | { read -r _; read -r _ all _ available _; echo "$available:$all"; })
-    printf 'disk=%s %s %s %s %s\n' "$disk" "${free%% *}" "$(echo "$free" | cut -d ' ' -f 2)" "${inodes:-0:0}" "$(echo "$free" | cut -d ' ' -f 3-)"
+    places="$places $real"
     [ -d "$disk" ] && echo "exists=$disk"
 done
+exec 3<<EOF 4<<EOF2
+$(sizes k $places)
+EOF
+$(sizes i $places)
+EOF2
+for disk in / $disks; do
+    size='' available='' mount='' all='' free=''
+    read -r _ size _ available _ mount <&3
+    read -r _ all _ free _ <&4
+    echo "disk=$disk $available $size $free:$all $mount"
+done
+exec 3<&- 4<&-
 for device in $devices; do
     [ -b "$device" ] && echo "device=$device"
 done
@@ -168,21 +271,31 @@ while read -r name kind _; do
 done </proc/swaps
 
 # Locks of the package manager, held with fcntl: LOCK PROGRAM.
+held=''
+while read -r _ kind _ _ process file _; do
+    case $kind in POSIX | FLOCK) held="$held ${file##*:}=$process" ;; esac
+done </proc/locks
+locks=''
 for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/lib/rpm/.rpm.lock /var/lib/dnf/metadata_lock.pid; do
-    [ -e "$lock" ] || continue
-    inode=$(stat -c %i -- "$lock")
-    while read -r _ kind _ _ process file _; do
-        case $kind:$file in
-            POSIX:*":$inode" | FLOCK:*":$inode") echo "package-lock=$lock $(first "/proc/$process/comm") $process" ;;
-        esac
-    done </proc/locks
+    [ -e "$lock" ] && locks="$locks $lock"
 done
+if [ -n "$held" ] && [ -n "$locks" ]; then
+    while read -r inode lock; do
+        for holder in $held; do
+            [ "${holder%=*}" = "$inode" ] || continue
+            first "/proc/${holder#*=}/comm"
+            echo "package-lock=$lock $line ${holder#*=}"
+        done
+    done <<EOF
+$(stat -c '%i %n' -- $locks)
+EOF
+fi
 have apt-get && echo packages=apt
 have dnf && echo packages=dnf
 
 # Container runtime.
 if have containerd; then
-    echo "containerd=$(containerd --version 2>/dev/null)"
+    if [ -n "$version" ]; then echo "containerd=$(containerd --version 2>/dev/null)"; else echo containerd=yes; fi
 elif [ -n "$candidate" ] && have apt-cache; then
     echo "containerd-candidate=$(apt-cache policy containerd 2>/dev/null | sed -n 's/^ *Candidate: *//p')"
 fi
@@ -203,7 +316,7 @@ for file in /etc/cni/net.d/*; do
 done
 [ -f /etc/kubernetes/pki/ca.crt ] && echo "ca=$(base64 </etc/kubernetes/pki/ca.crt | tr -d '\n')"
 [ -f /etc/kubernetes/kubelet.conf ] && sed -n 's/^ *server: */server=/p' /etc/kubernetes/kubelet.conf
-(cd /etc/kubernetes && sha256sum pki/ca.crt pki/ca.key pki/sa.key pki/sa.pub pki/front-proxy-ca.crt pki/front-proxy-ca.key \
+[ -d /etc/kubernetes ] && (cd /etc/kubernetes && sha256sum pki/ca.crt pki/ca.key pki/sa.key pki/sa.pub pki/front-proxy-ca.crt pki/front-proxy-ca.key \
     pki/etcd/ca.crt pki/etcd/ca.key pki/secrets-encryption.yaml audit/policy.yaml) 2>/dev/null |
     while read -r sum name; do echo "shared=$sum /etc/kubernetes/$name"; done
 if [ -f /etc/kubernetes/admin.conf ]; then
@@ -230,7 +343,8 @@ if [ -n "$longhorn" ]; then
         if [ -d "/sys/module/$module" ] || modprobe -n -q "$module" 2>/dev/null; then echo "module=$module"; fi
     done
     for map in /sys/block/dm-*/dm/uuid; do
-        case $(first "$map") in mpath-*) echo "multipath=${map%/dm/uuid}" ;; esac
+        first "$map"
+        case $line in mpath-*) echo "multipath=${map%/dm/uuid}" ;; esac
     done
 fi
 

@@ -157,3 +157,38 @@ proptest! {
         }
     }
 }
+
+/// Processor time, which what else runs on this machine does not change.
+#[test]
+fn two_hundred_hosts_are_validated_within_100_milliseconds() {
+    let hosts = |mistake: &str| {
+        let mut text = BASE[..BASE.find("hosts:").unwrap()].to_owned() + "hosts:\n";
+        for number in 0..200 {
+            let role = if number < 3 {
+                "control-plane"
+            } else {
+                "worker"
+            };
+            text += &format!(
+                "  h{number}: {{address: 10.1.{}.{}, role: {role}, labels: {{rack: r{number}}}{mistake}}}\n",
+                number / 100,
+                number % 100 + 1
+            );
+        }
+        text
+    };
+    let spent = || -> u64 {
+        let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        times.split(' ').next().unwrap().parse().unwrap()
+    };
+    let before = spent();
+    assert_eq!(load(&hosts("")).unwrap().hosts.len(), 200);
+    let middle = spent();
+    // Every one of two hundred mistakes is found in that time too.
+    let said = complaints(&hosts(", rolle: worker"));
+    let after = spent();
+    assert_eq!(said.len(), 200);
+    for nanoseconds in [middle - before, after - middle] {
+        assert!(nanoseconds < 100_000_000, "{} ms", nanoseconds / 1_000_000);
+    }
+}

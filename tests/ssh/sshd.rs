@@ -98,6 +98,7 @@ pub fn options() -> Options {
         accept_new_host_keys: false,
         timeout: Duration::from_secs(10),
         control: Arc::new(ControlDir::new().unwrap()),
+        pace: Arc::default(),
         sudo_password: None,
     }
 }

@@ -33,10 +33,13 @@ pub(super) fn name(look: &Look<'_>) -> Vec<Found> {
     )]
 }
 
-/// Other hosts of which `value` of their facts is the same.
-fn twins(look: &Look<'_>, value: impl Fn(&Look<'_>) -> Vec<String>) -> Vec<(String, String)> {
-    let own = value(look);
-    let mut twins = Vec::new();
+/// Hosts that are named as twins of one; of two hundred clones each would name all others.
+const NAMED: usize = 5;
+
+/// Each of the host's values that other hosts have too, after what says so: `which cp1 and cp2 have too`.
+fn twins(look: &Look<'_>, values: impl Fn(&Look<'_>) -> Vec<String>) -> Vec<(String, String)> {
+    let own = values(look);
+    let mut twins: Vec<(String, Vec<&str>)> = Vec::new();
     for host in &look.cluster.hosts {
         let Some(seen) = look.seen.hosts.get(&host.name) else {
             continue;
@@ -44,18 +47,42 @@ fn twins(look: &Look<'_>, value: impl Fn(&Look<'_>) -> Vec<String>) -> Vec<(Stri
         if host.name == look.host.name {
             continue;
         }
-        let other = value(&Look {
+        let other = values(&Look {
             host,
             facts: &seen.facts,
             ..*look
         });
-        twins.extend(
-            own.iter()
-                .filter(|one| !one.is_empty() && other.contains(one))
-                .map(|one| (host.name.clone(), one.clone())),
-        );
+        for one in own
+            .iter()
+            .filter(|one| !one.is_empty() && other.contains(one))
+        {
+            match twins.iter_mut().find(|(value, _)| value == one) {
+                Some((_, names)) => names.push(&host.name),
+                None => twins.push((one.clone(), vec![&host.name])),
+            }
+        }
     }
     twins
+        .into_iter()
+        .map(|(value, names)| (have(&names), value))
+        .collect()
+}
+
+/// `which cp1 has too`, `which cp1, cp2, cp3, w1, w2 and 195 more have too`.
+fn have(names: &[&str]) -> String {
+    if names.len() > NAMED {
+        let more = names.len() - NAMED;
+        return format!(
+            "which {} and {more} more have too",
+            names[..NAMED].join(", ")
+        );
+    }
+    match names {
+        [first @ .., last] if !first.is_empty() => {
+            format!("which {} and {last} have too", first.join(", "))
+        }
+        names => format!("which {} has too", names.concat()),
+    }
 }
 
 pub(super) fn hostname(look: &Look<'_>) -> Vec<Found> {
@@ -66,10 +93,10 @@ pub(super) fn hostname(look: &Look<'_>) -> Vec<Found> {
     let own = &look.facts.hostname;
     let mut found: Vec<Found> = twins(look, |one| vec![one.facts.hostname.clone()])
         .into_iter()
-        .map(|(other, name)| {
+        .map(|(twins, name)| {
             Found::new(
                 Level::Failure,
-                format!("`{name}`, as {other} is called too"),
+                format!("`{name}`, {twins}"),
                 "a hostname of its own",
                 "`hostnamectl set-hostname`, or let `baremetal` set it: remove `manage-hostname: false` from the inventory",
             )
@@ -93,8 +120,8 @@ pub(super) fn machine_id(look: &Look<'_>) -> Vec<Found> {
     }
     twins(look, |one| vec![one.facts.machine_id.clone()])
         .into_iter()
-        .map(|(other, id)| {
-            let found = format!("{id}, which {other} has too");
+        .map(|(twins, id)| {
+            let found = format!("{id}, {twins}");
             Found::new(
                 look.real(),
                 found,
@@ -125,8 +152,8 @@ pub(super) fn product_uuid(look: &Look<'_>) -> Vec<Found> {
         vec![one.facts.one("product-uuid").to_lowercase()]
     })
     .into_iter()
-    .map(|(other, id)| {
-        let found = format!("{id}, which {other} has too");
+    .map(|(twins, id)| {
+        let found = format!("{id}, {twins}");
         Found::new(level, found, "a product_uuid of its own", fix)
     })
     .collect()
@@ -142,10 +169,10 @@ pub(super) fn mac(look: &Look<'_>) -> Vec<Found> {
             .collect()
     })
     .into_iter()
-    .map(|(other, mac)| {
+    .map(|(twins, mac)| {
         Found::new(
             look.real(),
-            format!("{mac}, which {other} has too"),
+            format!("{mac}, {twins}"),
             "network cards with addresses of their own",
             "give cloned virtual machines new addresses",
         )

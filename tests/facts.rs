@@ -1,0 +1,157 @@
+//! The script of facts reads for itself what programs would tell: both must say the same, on whatever machine this is.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    process::Command,
+};
+
+use baremetal::{
+    inventory,
+    observe::{Facts, check_script, facts_script, parse_facts},
+};
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const WORKER: &str = "\
+cluster: c
+kubernetes: 1.33.4
+endpoint: 10.0.0.10
+hosts:
+  cp1: {address: 10.0.0.11, role: control-plane}
+  w1: {address: 127.0.0.1, role: worker}
+";
+
+/// The script for the worker; `check` without what only a plan needs.
+fn script(check: bool) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("inventory.yaml");
+    fs::write(&file, WORKER).unwrap();
+    let cluster = inventory::load(&file).unwrap();
+    let host = cluster.host("w1").unwrap();
+    let script = if check { check_script } else { facts_script };
+    script(&cluster, host).body
+}
+
+/// Runs a script with a shell of this machine; `None` where it has no such shell.
+fn run(shell: &[&str], script: &str) -> Option<Facts> {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["-c", script])
+        .env("BM", directory.path())
+        .env("PATH", PATH)
+        .output()
+        .ok()?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && stderr.is_empty(),
+        "{shell:?}: {stderr}"
+    );
+    Some(parse_facts(&String::from_utf8_lossy(&output.stdout)).unwrap())
+}
+
+fn says(command: &str) -> String {
+    let output = Command::new("sh")
+        .args(["-c", command])
+        .env("PATH", PATH)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn facts_are_what_programs_say_in_every_shell() {
+    let mut ran = 0;
+    for shell in [&["dash"][..], &["bash"], &["busybox", "sh"], &["sh"]] {
+        let Some(facts) = run(shell, &script(true)) else {
+            continue;
+        };
+        ran += 1;
+        assert_eq!(facts.one("uid"), says("id -u"), "{shell:?}");
+        assert_eq!(facts.kernel, says("uname -r"), "{shell:?}");
+        assert_eq!(facts.one("machine"), says("uname -m"), "{shell:?}");
+        assert_eq!(facts.cpus.to_string(), says("nproc"), "{shell:?}");
+        assert_eq!(
+            facts.hostname,
+            says("cat /proc/sys/kernel/hostname"),
+            "{shell:?}"
+        );
+        let known = "grep -wo -e overlay -e nfs /proc/filesystems | sort";
+        assert_eq!(
+            facts.all("filesystem").join("\n"),
+            says(&format!("{known} -r")),
+            "{shell:?}"
+        );
+        let route = "ip -o route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1";
+        assert_eq!(
+            facts.default_interface.clone().unwrap_or_default(),
+            says(route),
+            "{shell:?}"
+        );
+        let addresses: Vec<_> = facts.all("address").to_vec();
+        let seen = "ip -o addr show | awk '{ sub(/@.*/, \"\", $2); print $2, $4 }'";
+        assert_eq!(addresses.join("\n"), says(seen), "{shell:?}");
+        disks(&facts, shell);
+    }
+    assert!(ran > 0);
+}
+
+/// Size, inodes and mount point of every place, in the order of the places.
+fn disks(facts: &Facts, shell: &[&str]) {
+    let places: BTreeMap<_, _> = facts
+        .all("disk")
+        .iter()
+        .map(|line| line.split_once(' ').unwrap())
+        .collect();
+    assert!(places.len() >= 6, "{places:?}");
+    for (place, said) in places {
+        let mut real = Path::new(place);
+        while !real.is_dir() {
+            real = real.parent().unwrap();
+        }
+        let df = |what: &str| {
+            says(&format!(
+                "df --output={what} {} | tail -n 1",
+                real.display()
+            ))
+        };
+        let words: Vec<_> = said.splitn(4, ' ').collect();
+        assert_eq!(words[1], df("size"), "{place} in {shell:?}");
+        assert_eq!(
+            words[2].split_once(':').unwrap().1,
+            df("itotal"),
+            "{place} in {shell:?}"
+        );
+        assert_eq!(words[3], df("target"), "{place} in {shell:?}");
+    }
+}
+
+/// A start of a program is most of what the script costs a host, and two hundred hosts may be containers of one machine.
+#[test]
+fn few_programs_are_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, bin) = (directory.path().join("log"), directory.path().join("bin"));
+    fs::create_dir(&bin).unwrap();
+    let wrapper = directory.path().join("wrapper");
+    let text = format!(
+        "#!/bin/sh\necho \"${{0##*/}}\" >>{}\nPATH={PATH}\nexec \"${{0##*/}}\" \"$@\"\n",
+        log.display()
+    );
+    fs::write(&wrapper, text).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    for place in PATH.split(':') {
+        for program in fs::read_dir(place).into_iter().flatten() {
+            // The same name in two places is one program.
+            let _ = symlink(&wrapper, bin.join(program.unwrap().file_name()));
+        }
+    }
+    let script = script(true);
+    let counted = script.replace(PATH, &bin.display().to_string());
+    assert_ne!(counted, script);
+    run(&["/bin/sh"], &counted).unwrap();
+    let started = fs::read_to_string(log).unwrap();
+    let count = started.lines().count();
+    assert!((3..=12).contains(&count), "{count} programs:\n{started}");
+}
