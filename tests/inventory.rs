@@ -1,6 +1,7 @@
 //! Inventories: the examples load, and every mistake has its message at its place.
 
 mod bundles;
+mod edit;
 mod examples;
 mod groups;
 mod kubespray;

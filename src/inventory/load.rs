@@ -37,12 +37,7 @@ pub fn load(path: &Path) -> anyhow::Result<Cluster> {
 
 /// As [`load`], with what the command line says over it. A directory is taken for an inventory of kubespray's.
 pub fn load_with(path: &Path, options: &LoadOptions) -> anyhow::Result<Cluster> {
-    let inside = if path.is_dir() {
-        kubespray::file_in(path)
-    } else {
-        None
-    };
-    let path = inside.as_deref().unwrap_or(path);
+    let path = &file_of(path);
     let text = read(path)?;
     if let Some(converted) = foreign(path, &text) {
         let converted = converted.map_err(|mistakes| diagnostic::failure(path, mistakes))?;
@@ -51,8 +46,14 @@ pub fn load_with(path: &Path, options: &LoadOptions) -> anyhow::Result<Cluster> 
     from_text(&text, path, options).map_err(|mistakes| diagnostic::failure(path, mistakes).into())
 }
 
+/// The file of an inventory: kubespray's inside when a directory is given.
+pub(super) fn file_of(path: &Path) -> PathBuf {
+    let inside = path.is_dir().then(|| kubespray::file_in(path)).flatten();
+    inside.unwrap_or_else(|| path.to_owned())
+}
+
 /// An inventory of kubespray's in our words, when this is one.
-fn foreign(path: &Path, text: &str) -> Option<Result<Converted, Vec<Mistake>>> {
+pub(super) fn foreign(path: &Path, text: &str) -> Option<Result<Converted, Vec<Mistake>>> {
     if kubespray::is_ini(path, text) {
         return Some(kubespray::from_ini(path, text));
     }
@@ -138,11 +139,16 @@ fn without_null(schema: &mut Value) {
 }
 
 /// Reads a document from its text.
-pub(super) fn from_text(
+fn from_text(text: &str, path: &Path, options: &LoadOptions) -> Result<Cluster, Vec<Mistake>> {
+    read_text(text, path, options).map(|(_, cluster)| cluster)
+}
+
+/// As [`from_text`], with what was written before defaults were filled in.
+pub(super) fn read_text(
     text: &str,
     path: &Path,
     options: &LoadOptions,
-) -> Result<Cluster, Vec<Mistake>> {
+) -> Result<(Value, Cluster), Vec<Mistake>> {
     let (tree, mut mistakes) = yaml::parse(text);
     let Some(tree) = tree.filter(|tree| !tree.is_null()) else {
         if mistakes.is_empty() {
@@ -172,7 +178,7 @@ pub(super) fn from_text(
     rules::check(&mut context, &cluster);
     if context.mistakes.is_empty() {
         cluster.warnings = context.warnings;
-        Ok(cluster)
+        Ok((value, cluster))
     } else {
         Err(context.mistakes)
     }
@@ -192,7 +198,8 @@ fn stranger(tree: &Node) -> Option<Mistake> {
     Some(Mistake::new(tree.at, "", message))
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+/// The text of an inventory.
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
     let fail = |what: String, hint: &str| Failure::new(Code::Inventory, what).hint(hint.to_owned());
     let bytes = fs::read(path).map_err(|error| match error.kind() {

@@ -9,6 +9,7 @@
 mod cluster;
 mod context;
 mod diagnostic;
+pub mod edit;
 mod forms;
 mod keys;
 mod kubespray;

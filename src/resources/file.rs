@@ -259,9 +259,14 @@ fn with_content(answers: &Answers, path: &str) -> Observed {
 
 fn diff(path: &str, created: bool, old: &str, new: &str) -> String {
     let before = if created { "/dev/null" } else { path };
+    unified_diff(before, path, old, new)
+}
+
+/// What changes from one text to the other; the names stand in its header.
+pub fn unified_diff(before: &str, after: &str, old: &str, new: &str) -> String {
     TextDiff::from_lines(old, new)
         .unified_diff()
         .context_radius(3)
-        .header(before, path)
+        .header(before, after)
         .to_string()
 }

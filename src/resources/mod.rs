@@ -21,7 +21,7 @@ pub use apply::{apply_script, staged_path, verify_apply};
 pub use archive::Archive;
 pub use artifact::{Binary, Blob};
 pub use compare::compare;
-pub use file::{Absent, Block, Directory, File};
+pub use file::{Absent, Block, Directory, File, unified_diff};
 pub use image::Image;
 pub use kernel::{Hostname, Module, SwapOff, Sysctl};
 pub use package::Package;
