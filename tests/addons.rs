@@ -646,3 +646,54 @@ fn kube_proxy_is_changed_only_where_its_live_configuration_differs() {
         "{text}"
     );
 }
+
+/// As kubeadm leaves it: both pods on the first control plane, whoever joins later.
+#[test]
+fn dns_is_spread_where_it_is_on_one_node_and_others_could_take_it() {
+    let cluster = cluster(&versioned(STACKED, "1.33.4"));
+    let planned = |dns: &[&str], change: fn(&mut ApiSeen)| {
+        let mut api = ApiSeen {
+            coredns: true,
+            dns_replicas: 2,
+            dns_nodes: dns.iter().map(|&name| name.to_owned()).collect(),
+            nodes: cluster
+                .nodes()
+                .map(|host| NodeSeen {
+                    name: host.name.clone(),
+                    ready: true,
+                    ..NodeSeen::default()
+                })
+                .collect(),
+            ..ApiSeen::default()
+        };
+        change(&mut api);
+        let seen = Observation {
+            api: Some(api),
+            ..untouched(&cluster)
+        };
+        let steps = actions(PhaseId::Dns, &cluster, &artifacts(), &seen).unwrap();
+        steps.len() == 1
+    };
+    let first = cluster.nodes().next().unwrap().name.as_str();
+    let second = cluster.nodes().nth(1).unwrap().name.as_str();
+    assert!(planned(&[first, first], |_| {}));
+    assert!(!planned(&[first, second], |_| {}));
+    // One that the user scaled down, or that is only just starting, is left alone.
+    assert!(!planned(&[first], |_| {}));
+    assert!(!planned(&[first], |api| api.dns_replicas = 1));
+    assert!(!planned(&[], |api| api.dns_replicas = 0));
+    // Nobody else can take a pod: no difference that every run would find again.
+    assert!(!planned(&[first, first], |api| {
+        api.nodes
+            .iter_mut()
+            .for_each(|node| node.unschedulable = true);
+    }));
+    assert!(!planned(&[first, first], |api| {
+        let taint = ("storage".to_owned(), String::new(), "NoSchedule".to_owned());
+        let taints = api.nodes.iter_mut().map(|node| &mut node.taints);
+        taints.for_each(|taints| taints.push(taint.clone()));
+    }));
+    // Hosts that join in this run can.
+    assert!(planned(&[first, first], |api| api.nodes.truncate(1)));
+    assert!(planned(&[], |api| *api = ApiSeen::default()));
+}

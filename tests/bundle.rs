@@ -188,11 +188,13 @@ fn local_files_become_a_bundle() {
         "note: for amd64: binary or archive crictl: missing; kubeadm up to 1.31 calls it\n\
          b: Kubernetes 1.33.4, 8 items, 1.3 KiB; every item is there and right\n"
     );
-    let mode = fs::metadata(scene.path("b/bundle.yaml"))
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o644);
+    for (file, wanted) in [
+        ("b/bundle.yaml", 0o644),
+        ("b/bin/amd64/kubectl-1.33.4", 0o755),
+    ] {
+        let mode = fs::metadata(scene.path(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, wanted, "{file}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -329,6 +330,10 @@ fn take(directory: &Path, file: &Path, found: Found) -> Result<Entry> {
         let mut source = fs::File::open(file).with_context(describe)?;
         std::io::copy(&mut source, &mut copy).with_context(describe)?;
         super::persist(copy, &target)?;
+    }
+    if found.kind == Kind::Binary {
+        // So that a bundle's kubectl runs from where it lies.
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).with_context(describe)?;
     }
     let meta = target.metadata().with_context(describe)?;
     Ok(Entry {

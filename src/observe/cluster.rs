@@ -35,6 +35,10 @@ pub struct ApiSeen {
     pub kube_proxy_rolled: bool,
     /// Whether the `CoreDNS` Deployment is there.
     pub coredns: bool,
+    /// How many pods `CoreDNS` is to have.
+    pub dns_replicas: u64,
+    /// The node of each pod of it that answers.
+    pub dns_nodes: Vec<String>,
     /// `ClusterConfiguration` of the live kubeadm-config.
     pub cluster_configuration: Option<Value>,
     /// Ids of join tokens of ours that are still there: a run was killed before it could take them back.
@@ -80,7 +84,7 @@ pub struct AddonSeen {
 /// Questions that every cluster is asked; answers are sections of the script's output.
 const QUESTIONS: &str = r#"
 ask nodes kube get nodes -o json
-ask system kube -n kube-system get configmap/kube-proxy configmap/kubeadm-config daemonset/kube-proxy deployment/coredns --ignore-not-found -o json
+ask system kube -n kube-system get configmap/kube-proxy configmap/kubeadm-config daemonset/kube-proxy deployment/coredns endpoints/kube-dns --ignore-not-found -o json
 ask tokens kube -n kube-system get secrets -o 'jsonpath={range .items[*]}{.metadata.name}{" "}{.data.description}{"\n"}{end}'
 ask etcd-members etcd member list
 ask etcd-health etcd endpoint health --cluster
@@ -261,7 +265,16 @@ fn read_system(system: &Value, seen: &mut ApiSeen) -> Result<()> {
                 rolled = texts(&object["spec"]["template"]["metadata"]["annotations"])
                     .remove(KUBE_PROXY_HASH);
             }
-            ("Deployment", "coredns") => seen.coredns = true,
+            ("Deployment", "coredns") => {
+                seen.coredns = true;
+                seen.dns_replicas = object["spec"]["replicas"].as_u64().unwrap_or(1);
+            }
+            ("Endpoints", "kube-dns") => {
+                seen.dns_nodes = list(&object["subsets"])
+                    .flat_map(|subset| list(&subset["addresses"]))
+                    .map(|address| text(&address["nodeName"]))
+                    .collect();
+            }
             _ => {}
         }
     }

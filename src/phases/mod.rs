@@ -5,6 +5,7 @@ pub mod addon;
 mod binaries;
 mod control_plane_files;
 mod differences;
+mod dns;
 mod fixed;
 mod images;
 mod init;
@@ -52,10 +53,11 @@ pub const PHASES: &[Phase] = &[
     phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::Init), Need::Some(PhaseId::JoinControlPlane)]),
     phase(PhaseId::NodeMetadata,      "labels, taints and roles",              On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init), Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
     phase(PhaseId::StrictArp,         "strict ARP in the live kube-proxy",     On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
+    phase(PhaseId::Dns,               "DNS on several nodes",                  On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
     phase(PhaseId::MetalLb,           "MetalLB",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::StrictArp), Need::Some(PhaseId::NodeMetadata)]),
     phase(PhaseId::Storage,           "Longhorn",                              On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Some(PhaseId::NodeMetadata)]),
     phase(PhaseId::AddOns,            "add-ons",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::MetalLb), Need::Every(PhaseId::Storage)]),
-    phase(PhaseId::Verify,            "verify",                                On::Api,                AtOnce::All, &[Need::Own(PhaseId::JoinControlPlane), Need::Own(PhaseId::JoinWorker), Need::Every(PhaseId::AddOns), Need::Every(PhaseId::NodeMetadata)]),
+    phase(PhaseId::Verify,            "verify",                                On::Api,                AtOnce::All, &[Need::Own(PhaseId::JoinControlPlane), Need::Own(PhaseId::JoinWorker), Need::Every(PhaseId::AddOns), Need::Every(PhaseId::NodeMetadata), Need::Every(PhaseId::Dns)]),
 ];
 
 /// One row of [`PHASES`].
@@ -105,6 +107,7 @@ pub enum PhaseId {
     JoinWorker,
     NodeMetadata,
     StrictArp,
+    Dns,
     #[serde(rename = "metallb")]
     MetalLb,
     Storage,
@@ -138,6 +141,7 @@ pub fn name(id: PhaseId) -> &'static str {
         PhaseId::JoinWorker => "join-worker",
         PhaseId::NodeMetadata => "node-metadata",
         PhaseId::StrictArp => "strict-arp",
+        PhaseId::Dns => "dns",
         PhaseId::MetalLb => "metallb",
         PhaseId::Storage => "storage",
         PhaseId::AddOns => "add-ons",
@@ -238,6 +242,7 @@ pub fn actions(
         PhaseId::JoinWorker => join::workers(cluster, artifacts, seen),
         PhaseId::NodeMetadata => node_metadata::actions(cluster, artifacts, seen),
         PhaseId::StrictArp => strict_arp::actions(cluster, artifacts, seen),
+        PhaseId::Dns => dns::actions(cluster, artifacts, seen),
         // What these install is in the file of each; how, in `addon`.
         PhaseId::Network | PhaseId::MetalLb | PhaseId::Storage | PhaseId::AddOns => {
             addon::steps(phase, cluster, artifacts, seen)

@@ -1,6 +1,6 @@
 //! Bare hosts become a cluster; again, nothing; then hosts and services go, and the API stays.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ fn e2e_main_job() {
     assert_eq!(first.finished()["failed"], 0);
     every_node_is_ready(&lab, 5);
     three_members_vote(&lab);
+    dns_outlives_a_node(&lab);
     again_changes_nothing(&lab);
     the_kubeconfig_is_private(&lab);
 
@@ -71,6 +72,15 @@ fn three_members_vote(lab: &Lab) {
     let members = members["members"].as_array().expect("a list of members");
     assert_eq!(members.len(), 3);
     assert!(members.iter().all(|member| member["isLearner"] != true));
+}
+
+/// kubeadm starts every pod of `CoreDNS` on the first control plane, and the scheduler leaves them there.
+fn dns_outlives_a_node(lab: &Lab) {
+    let pods = ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns"];
+    let nodes = "jsonpath={range .items[*]}{.spec.nodeName}{\"\\n\"}{end}";
+    let nodes = lab.kubectl(&[&pods[..], &["-o", nodes]].concat()).ok();
+    let nodes: BTreeSet<_> = nodes.stdout.lines().collect();
+    assert!(nodes.len() > 1, "{nodes:?}");
 }
 
 fn again_changes_nothing(lab: &Lab) {

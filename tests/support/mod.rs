@@ -132,7 +132,7 @@ impl Lab {
 
     /// `kubectl` of the bundle with the fetched kubeconfig, on the machine that ran `up`.
     pub fn kubectl(&self, args: &[&str]) -> Run {
-        run(Command::new(bundle().join("bin/kubectl"))
+        run(Command::new(kubectl())
             .arg("--kubeconfig")
             .arg(self.kubeconfig())
             .args(args))
@@ -162,7 +162,11 @@ impl Lab {
             );
             std::thread::sleep(Duration::from_millis(100));
         }
-        last_failure.duration_since(start)
+        let gap = last_failure.duration_since(start);
+        let line = format!("{}: no answer for {gap:?}\n", self.name);
+        // Nobody is left to tell when stderr is closed.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        gap
     }
 
     /// The hosts that have the virtual IP on an interface.
@@ -256,6 +260,18 @@ pub fn run(command: &mut Command) -> Run {
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
         took: start.elapsed(),
     }
+}
+
+/// kubectl where the bundle has it: `bundle add` names the file after architecture and version.
+fn kubectl() -> PathBuf {
+    let list = fs::read_to_string(bundle().join("bundle.yaml")).expect("the bundle has a list");
+    let list: Value = serde_yaml::from_str(&list).expect("bundle.yaml is YAML");
+    let items = list["items"].as_array().expect("a list of items");
+    let file = items
+        .iter()
+        .find(|item| item["name"] == "kubectl")
+        .and_then(|item| item["file"].as_str());
+    bundle().join(file.expect("every bundle has kubectl"))
 }
 
 /// `BAREMETAL_BUNDLE`, else the stand-in that `tests/standin.sh` made.

@@ -25,18 +25,24 @@ pub async fn tick(objects: &Objects) -> Result<(), Failure> {
                 .iter()
                 .filter(|pod| pod["metadata"]["namespace"] == at.0 && is_ready(pod))
                 .filter(|pod| patch::selected(&pod["metadata"]["labels"], &selector))
-                .map(|pod| pod["status"]["podIP"].clone())
+                .map(|pod| {
+                    json!({"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"]})
+                })
                 .collect();
-            let addresses: Vec<Value> = ready.iter().map(|ip| json!({ "ip": ip })).collect();
             let subsets = if ready.is_empty() {
                 json!([])
             } else {
-                json!([{"addresses": addresses, "ports": service["spec"]["ports"]}])
+                json!([{"addresses": ready, "ports": service["spec"]["ports"]}])
             };
             write(objects, &endpoints, at, &json!({ "subsets": subsets })).await?;
             let slice: Vec<Value> = ready
                 .iter()
-                .map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}}))
+                .map(|address| {
+                    json!({
+                        "addresses": [address["ip"]], "nodeName": address["nodeName"],
+                        "conditions": {"ready": true},
+                    })
+                })
                 .collect();
             let labels = json!({"labels": {"kubernetes.io/service-name": at.1}});
             let slice = json!({"addressType": "IPv4", "metadata": labels, "endpoints": slice});
