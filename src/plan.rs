@@ -73,6 +73,24 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// This plan, and when all of it has succeeded the other one.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        let first: Vec<usize> = (0..self.steps.len()).collect();
+        let base = first.len();
+        self.steps.extend(other.steps.into_iter().map(|mut step| {
+            for index in step.needs.iter_mut().chain(&mut step.after) {
+                *index += base;
+            }
+            step.needs.splice(0..0, first.iter().copied());
+            step
+        }));
+        self.notes.extend(other.notes);
+        self
+    }
+}
+
 impl Step {
     /// Number of changes: resources of an [`Work::Apply`], one for a [`Work::Run`].
     pub fn changes(&self) -> usize {

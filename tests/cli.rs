@@ -107,6 +107,42 @@ fn a_bundle_that_is_not_there_is_named_before_anything_is_done() {
     says(&wrong, &["there is no bundle nowhere", "bundle create"]);
 }
 
+/// `verb` of [`GOOD`], which no host answers for.
+fn of_good(verb: &str, more: &[&str]) -> Run {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("inventory.yaml"), GOOD).unwrap();
+    let mut command = baremetal(&[verb, "inventory.yaml"]);
+    run(command.args(more).current_dir(directory.path()))
+}
+
+#[test]
+fn the_name_of_another_cluster_is_refused_before_any_host_is_asked() {
+    for verb in ["reset", "rebuild"] {
+        let wrong = of_good(verb, &["--yes=hom"]).code(8);
+        assert_eq!(wrong.stdout, "");
+        assert_eq!(
+            wrong.stderr,
+            "error: the inventory is of cluster `home`, not of `hom`; nothing was changed\n  \
+             → look at which inventory is meant, then give the name of its cluster\n"
+        );
+    }
+}
+
+#[test]
+fn a_host_that_the_inventory_does_not_have_is_not_reset() {
+    let wrong = of_good("reset", &["w2", "--yes=home"]).code(2);
+    assert_eq!(
+        wrong.stderr,
+        "error: the inventory has no host `w2`; nothing was changed\n  → its hosts are cp1, w1\n"
+    );
+}
+
+#[test]
+fn machines_that_are_no_lab_are_not_made_anew() {
+    let wrong = of_good("rebuild", &["--yes=home", "--recreate-lab"]).code(2);
+    says(&wrong, &["inventory.yaml has no `lab:` block"]);
+}
+
 #[test]
 fn without_a_command_the_usage_is_shown() {
     let wrong = run(&mut baremetal(&[])).code(2);

@@ -21,6 +21,7 @@ mod lab;
 mod membership;
 mod preflight;
 mod report;
+mod reset;
 mod resources;
 mod ssh;
 mod support;

@@ -2,9 +2,11 @@
 
 mod bundle;
 mod exec;
+mod reset;
 
 pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
-pub use exec::{ExecArgs, SshArgs};
+pub use exec::{ExecArgs, LimitArg, SshArgs};
+pub use reset::{RebuildArgs, ResetArgs};
 
 use std::path::PathBuf;
 
@@ -44,6 +46,16 @@ pub enum Command {
     /// Write every file of every host into a directory, without connecting to any
     #[command(after_help = "Example:\n  baremetal render inventory.yaml --out rendered/")]
     Render(RenderArgs),
+    /// End the cluster and make it again on the same hosts, keeping what `up` would not change; for pipelines
+    #[command(
+        after_help = "Examples:\n  baremetal rebuild inventory.yaml --yes=homelab --output json --junit rebuild.xml\n  baremetal rebuild lab.yaml --yes=lab --recreate-lab"
+    )]
+    Rebuild(RebuildArgs),
+    /// Give hosts back as they were before `up`: asks for the cluster's name first; running it again changes nothing
+    #[command(
+        after_help = "Examples:\n  baremetal reset inventory.yaml\n  baremetal reset inventory.yaml --yes=homelab --packages\n  baremetal reset inventory.yaml old1    # a host that is no member any more"
+    )]
+    Reset(ResetArgs),
     /// Fetch the administrator's kubeconfig into a file that only you can read
     #[command(after_help = "Example:\n  baremetal kubeconfig inventory.yaml --out ~/.kube/homelab")]
     Kubeconfig(KubeconfigArgs),

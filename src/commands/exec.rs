@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use super::{
     open,
     run::{Ending, Run},
+    secrets,
 };
 use crate::{
     cli::{ExecArgs, Format, OutputArgs},
@@ -25,7 +26,7 @@ pub async fn run(args: &ExecArgs) -> Result<u8> {
     };
     let run = Run::start("exec", &output);
     let (session, end) = match chosen(args) {
-        Ok(cluster) => match open::connect(&run, &cluster, None, &args.reach).await {
+        Ok(cluster) => match connect(&run, &cluster, args).await {
             Ok((_, session)) => {
                 let end = exec(&session, args).await;
                 (Some(session), end)
@@ -37,6 +38,11 @@ pub async fn run(args: &ExecArgs) -> Result<u8> {
     let passed_on = end.as_ref().ok().and_then(|end| end.passed_on);
     let code = run.finish(session, end).await?;
     Ok(passed_on.unwrap_or(code as u8))
+}
+
+async fn connect(run: &Run, cluster: &Cluster, args: &ExecArgs) -> Result<(Cluster, Session)> {
+    let secrets = secrets::of_cluster(cluster)?;
+    open::connect(run, cluster, None, secrets, &args.reach).await
 }
 
 /// The inventory with the hosts that are meant, and no other.

@@ -3,12 +3,15 @@
 mod bundle;
 mod check;
 mod completions;
+mod confirm;
 mod exec;
 mod kubeconfig;
 mod lab;
 mod open;
 mod plan;
+mod rebuild;
 mod render;
+mod reset;
 mod run;
 mod schema;
 mod secrets;
@@ -44,6 +47,8 @@ async fn work(command: Command) -> Result<Code> {
         Command::Plan(args) => plan::run(&args).await,
         Command::Check(args) => check::run(&args).await,
         Command::Render(args) => render::run(&args),
+        Command::Rebuild(args) => rebuild::run(&args).await,
+        Command::Reset(args) => reset::run(&args).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args).await,
         Command::Bundle { command } => bundle::run(&command),
         Command::Lab { command } => lab::run(&command).await,

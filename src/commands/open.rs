@@ -19,7 +19,7 @@ use crate::{
     },
     plan::{self, Plan},
     report::Event,
-    ssh,
+    ssh::{self, Secrets},
 };
 
 /// The inventory with what the command line says on top.
@@ -45,10 +45,10 @@ pub(super) async fn connect(
     run: &Run,
     cluster: &Cluster,
     artifacts: Option<&Artifacts>,
+    secrets: Secrets,
     reach: &ReachArgs,
 ) -> Result<(Cluster, Session)> {
     let sudo_passwords = secrets::sudo_passwords(cluster)?;
-    let secrets = secrets::of_cluster(cluster)?;
     run.reporter.send(Event::RunStarted {
         command: run.command.to_owned(),
         cluster: cluster.name.clone(),
@@ -75,6 +75,18 @@ pub(super) async fn connect(
     Ok((cluster, session))
 }
 
+/// As [`cluster`], for a cluster that ends: where the version would come from a bundle that is not there, any will do.
+pub(super) fn bare_cluster(target: &Target) -> Result<Cluster> {
+    cluster(target).or_else(|error| {
+        let mut options = super::load_options(&target.source);
+        options.bundle = None;
+        options.kubernetes = Some(ANY_VERSION);
+        inventory::load_with(&target.inventory, &options).map_err(|_| error)
+    })
+}
+
+const ANY_VERSION: semver::Version = semver::Version::new(1, 33, 0);
+
 /// Hosts that are connected, and what is needed to say what they must be.
 pub(super) struct Opened {
     pub cluster: Cluster,
@@ -90,8 +102,29 @@ impl Opened {
             let cluster = cluster.clone();
             tokio::task::spawn_blocking(move || artifacts::resolve(&cluster)).await??
         };
-        let (cluster, session) =
-            connect(run, &cluster, Some(&artifacts), &target.connection.reach).await?;
+        let secrets = secrets::of_cluster(&cluster)?;
+        let (cluster, session) = connect(
+            run,
+            &cluster,
+            Some(&artifacts),
+            secrets,
+            &target.connection.reach,
+        )
+        .await?;
+        Ok(Self {
+            cluster,
+            artifacts,
+            session,
+        })
+    }
+
+    /// As [`Opened::new`], for work that needs neither artifacts nor the user's secrets: a bundle or a key that is gone stops nobody
+    /// from taking a cluster down.
+    pub async fn bare(run: &Run, target: &Target) -> Result<Self> {
+        let cluster = bare_cluster(target)?;
+        let artifacts = Artifacts::default();
+        let reach = &target.connection.reach;
+        let (cluster, session) = connect(run, &cluster, None, Secrets::default(), reach).await?;
         Ok(Self {
             cluster,
             artifacts,

@@ -75,7 +75,11 @@ fn nothing_to_do(opened: &Opened, target: &Target, kubeconfig: &Path) -> Ending 
     )
 }
 
-async fn conclude(opened: &Opened, target: &Target, outcome: &Outcome) -> Result<Ending> {
+pub(super) async fn conclude(
+    opened: &Opened,
+    target: &Target,
+    outcome: &Outcome,
+) -> Result<Ending> {
     let name = &opened.cluster.name;
     let end = Ending {
         changed: outcome.changed,

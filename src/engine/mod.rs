@@ -5,6 +5,7 @@
 mod exec;
 mod explain;
 mod graph;
+mod left;
 mod lock;
 mod log;
 mod observe;

@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// Runs `work` for every host that can be worked on, as many at once as the limit allows; in the order of the inventory.
-    async fn on_all<T, F>(&self, work: impl Fn(Host) -> F) -> Vec<(String, T)>
+    pub(super) async fn on_all<T, F>(&self, work: impl Fn(Host) -> F) -> Vec<(String, T)>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
@@ -186,7 +186,7 @@ pub fn is_live(seen: &Observation) -> bool {
     seen.hosts.values().any(|host| answers(&host.facts))
 }
 
-fn answers(facts: &Facts) -> bool {
+pub(super) fn answers(facts: &Facts) -> bool {
     facts.kube.admin_conf && facts.kube.apiserver_ready
 }
 
@@ -207,7 +207,7 @@ pub fn elect(cluster: &Cluster, seen: &Observation) -> String {
 }
 
 /// A script that observes must succeed.
-fn understand(output: &Output, script: &Script) -> Result<()> {
+pub(super) fn understand(output: &Output, script: &Script) -> Result<()> {
     if output.status != 0 {
         let last = output.stderr.lines().last().unwrap_or("no error output");
         bail!(

@@ -60,6 +60,15 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
     resources
 }
 
+/// Programs by name alone, for a reset: which artifact they came from does not matter then.
+pub(super) fn programs() -> impl Iterator<Item = Resource> {
+    [
+        "kubeadm", "kubelet", "kubectl", "crictl", "helm", "etcdctl", "etcdutl",
+    ]
+    .into_iter()
+    .map(|name| Resource::File(File::new(format!("{BIN}/{name}"), "", 0o755)))
+}
+
 fn directory(path: &str) -> Resource {
     Resource::Directory(Directory {
         path: path.to_owned(),

@@ -18,6 +18,7 @@ mod network;
 mod node_metadata;
 mod os;
 pub mod preflight;
+pub mod reset;
 mod runtime;
 mod shell;
 mod storage;
@@ -113,6 +114,11 @@ pub enum PhaseId {
     Storage,
     AddOns,
     Verify,
+    StopNode,
+    RemoveState,
+    RemoveNetwork,
+    RemoveRuntime,
+    RestoreHost,
 }
 
 /// The row of a phase that is in the table.
@@ -146,6 +152,11 @@ pub fn name(id: PhaseId) -> &'static str {
         PhaseId::Storage => "storage",
         PhaseId::AddOns => "add-ons",
         PhaseId::Verify => "verify",
+        PhaseId::StopNode => "stop-node",
+        PhaseId::RemoveState => "remove-state",
+        PhaseId::RemoveNetwork => "remove-network",
+        PhaseId::RemoveRuntime => "remove-runtime",
+        PhaseId::RestoreHost => "restore-host",
     }
 }
 
@@ -154,7 +165,9 @@ pub fn title(id: PhaseId) -> &'static str {
     PHASES
         .iter()
         .find(|phase| phase.id == id)
-        .map_or_else(|| name(id), |phase| phase.title)
+        .map(|phase| phase.title)
+        .or_else(|| reset::title(id))
+        .unwrap_or_else(|| name(id))
 }
 
 /// Which hosts a phase runs on.

@@ -19,6 +19,8 @@ pub struct PlanStyle {
     pub diffs: bool,
     /// Columns; lists are wrapped there, differences never.
     pub width: usize,
+    /// What runs the plan: `baremetal up`.
+    pub command: &'static str,
 }
 
 impl Default for PlanStyle {
@@ -27,6 +29,7 @@ impl Default for PlanStyle {
             color: false,
             diffs: true,
             width: 100,
+            command: "baremetal up",
         }
     }
 }
@@ -154,10 +157,11 @@ impl Painter<'_> {
         hosts.dedup();
         let _ = writeln!(
             self.out,
-            "{} in {} on {}; `baremetal up` does exactly this",
+            "{} in {} on {}; `{}` does exactly this",
             changes(plan.changes()),
             count(plan.steps.len(), "step"),
-            count(hosts.len(), "host")
+            count(hosts.len(), "host"),
+            self.style.command
         );
     }
 }

@@ -59,6 +59,7 @@ impl Calls {
 /// again; [`verify_apply`] reads that.
 pub fn apply_script(name: &str, changes: &[Change]) -> Script {
     let mut calls = Calls::default();
+    remember_units(changes, &mut calls);
     let mut rest = changes;
     while let Some(change) = rest.first() {
         // Neighbouring packages are one call of the package manager.
@@ -77,12 +78,27 @@ pub fn apply_script(name: &str, changes: &[Change]) -> Script {
     }
     let resources: Vec<&Resource> = changes.iter().map(|change| &change.resource).collect();
     let mut body = templates::text("resources/apply.sh").to_owned();
+    body.push_str(templates::text("resources/before.sh"));
+    body.push_str("before_anything\n");
     body.push_str(&calls.lines);
     let _ = writeln!(body, "finish\necho {PROBE}\nlearn=yes");
     body.push_str(&probe_body(&resources));
     let mut script = Script::change(name, body).timeout(time_for(changes));
     script.attachments = calls.attachments;
     script
+}
+
+/// Before packages are installed, which may bring units and start them.
+fn remember_units(changes: &[Change], calls: &mut Calls) {
+    let units = changes.iter().filter_map(|change| match &change.resource {
+        Resource::Service(service) => Some(service.unit.as_str()),
+        _ => None,
+    });
+    let mut words = vec!["remember_units"];
+    words.extend(units);
+    if words.len() > 1 {
+        calls.call(&words);
+    }
 }
 
 fn packages(changes: &[Change], calls: &mut Calls) {

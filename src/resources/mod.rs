@@ -15,6 +15,7 @@ mod image;
 mod kernel;
 mod package;
 mod probe;
+mod remove;
 mod service;
 
 pub use apply::{apply_script, staged_path, verify_apply};
@@ -26,6 +27,7 @@ pub use image::Image;
 pub use kernel::{Hostname, Module, SwapOff, Sysctl};
 pub use package::Package;
 pub use probe::{Observed, parse_probe, probe_script};
+pub use remove::made;
 pub use service::{Service, ServiceState};
 
 use serde::Serialize;

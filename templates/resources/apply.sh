@@ -94,6 +94,7 @@ copy() {
 file() {
     aim "$3"
     [ ! -d "$path" ] || fail 'a directory is in its place'
+    remember "$path"
     if [ -f "$path" ] && cmp -s -- "$BM/$1" "$path"; then
         mode "$2" "$path"
         return 0
@@ -115,12 +116,14 @@ file() {
 
 # mode MODE PATH
 mode() {
+    remember "$2"
     try 'its mode cannot be set' chmod "$1" -- "$2"
     try 'its owner cannot be set' chown "$me" -- "$2"
 }
 
 # directory MODE PATH
 directory() {
+    remember "$2"
     if [ ! -d "$2" ]; then
         [ ! -e "$2" ] || fail 'something that is no directory is in its place'
         try 'cannot be made' mkdir -p -- "$2"
@@ -131,6 +134,7 @@ directory() {
 # absent PATH
 absent() {
     [ ! -d "$1" ] || [ -L "$1" ] || fail 'it is a directory; only files are removed'
+    remember "$1"
     try 'cannot be removed' rm -f -- "$1"
     case $1 in */systemd/system/*) units_changed=yes ;; esac
 }
@@ -138,6 +142,7 @@ absent() {
 # block ATTACHMENT MARKER PATH: our lines between their markers, everything else as it is.
 block() {
     aim "$3"
+    remember_block "$2" "$path"
     parent "$path"
     new=$parent/.baremetal-new
     rm -rf -- "$new"
@@ -184,6 +189,12 @@ apt_update() {
 
 # packages NAME...
 packages() {
+    remember_packages "$@"
+    install_packages "$@"
+    note_new_packages
+}
+
+install_packages() {
     if command -v apt-get >/dev/null 2>&1; then
         apt install --no-install-recommends -- "$@" && return 0
         if grep -q 'dpkg was interrupted' "$out"; then
@@ -224,10 +235,12 @@ sysctl_set() {
         [ "$3" = yes ] || return 0
         fail 'the kernel has no such key; is the module that makes it loaded?'
     fi
+    remember_sysctl "$1"
     { printf '%s\n' "$2" >"/proc/sys/$1"; } 2>"$out" || fail "$(why "the kernel refused $2: $(cat "$out")")"
 }
 
 swap_off() {
+    remember_swap
     try 'swapoff failed; is there memory enough for what is swapped out?' swapoff -a
     if [ -f /etc/fstab ]; then
         new=/etc/.baremetal-new
@@ -241,6 +254,8 @@ swap_off() {
 
 # hostname_set NAME
 hostname_set() {
+    remember /etc/hostname
+    remember_hostname
     { printf '%s\n' "$1" >/etc/hostname; } 2>"$out" || fail "$(why '/etc/hostname cannot be written')"
     { printf '%s' "$1" >/proc/sys/kernel/hostname; } 2>"$out" || fail "$(why 'the kernel refused the name')"
 }
@@ -294,6 +309,7 @@ artifact() {
     staged "$1"
     aim "$3"
     [ ! -d "$path" ] || fail 'a directory is in its place'
+    remember "$path"
     parent "$path"
     new=$parent/.baremetal-new
     rm -rf -- "$new"
@@ -309,6 +325,7 @@ unpack() {
     strip=$3
     place=$4
     shift 4
+    remember "$place"
     try 'its directory cannot be made' mkdir -p -- "$place" "$var/archives"
     new=$place/.baremetal-new
     rm -rf -- "$new"
@@ -337,6 +354,7 @@ member() {
     sum=$(sha256sum -- "$new/$1") || fail "$1 cannot be read"
     sum=${sum#\\}
     printf '%s %s\n' "${sum%% *}" "$2" >>"$list.new" || fail 'its list of members cannot be written'
+    remember "$place/$2"
     case $2 in */*) [ -d "$place/${2%/*}" ] || try 'cannot be unpacked' mkdir -p -- "$place/${2%/*}" ;; esac
     mv -f -T -- "$new/$1" "$place/$2" || fail "$2 cannot be replaced"
 }

@@ -56,6 +56,8 @@ pub fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
             }
         }
         ["ps" | "pods", ..] => list(&flags, words[0] == "pods")?,
+        // The static pods of a host live and die together here; the kubelet, where it runs, starts them again.
+        ["rmp", ..] if flags.on("force") => pods::stop(),
         ["stopp" | "rmp" | "stop" | "rm", ..] => {}
         ["exec"] => return exec(inner),
         ["logs", ..] => say("[stand-in] containers of a test double write no logs"),

@@ -1,0 +1,46 @@
+# Removes what makes this host a member: kubeadm's files, etcd's data, the kubelet's directory. What was there before comes back.
+[ "$(systemctl is-active kubelet.service 2>/dev/null)" != active ] || fail 'the kubelet runs again; who started it?'
+
+remove_new() {
+    new_in "$1" >"$BM/.new"
+    while IFS= read -r path; do
+        if [ -d "$path" ] && [ ! -L "$path" ]; then
+            # A file system of its own stays, and what others put there since.
+            rmdir -- "$path" 2>/dev/null
+        else
+            rm -f -- "$path" 2>"$out" || fail "$(cat "$out")"
+        fi
+    done <"$BM/.new"
+}
+
+say 'files of kubeadm and the pod network'
+state_left >"$BM/.left"
+while IFS= read -r path; do
+    if [ -d "$path" ] && [ ! -L "$path" ]; then continue; fi
+    rm -f -- "$path" 2>"$out" || fail "$(cat "$out")"
+done <"$BM/.left"
+for directory in pki/etcd pki manifests; do
+    rmdir -- "$kubernetes/$directory" 2>/dev/null
+done
+put_back "$kubernetes/pki/"
+while IFS= read -r path; do
+    [ -d "$path" ] || continue
+    say "$path"
+    remove_new "$path"
+done <"$BM/.left"
+was existed "$data" || rmdir -- "$data" 2>/dev/null
+case $also in
+    *' longhorn '*)
+        while IFS= read -r disk; do
+            [ -d "$disk" ] || continue
+            say "Longhorn's data in $disk"
+            for name in replicas engine-binaries unix-domain-socket longhorn-disk.cfg backing-images; do
+                try 'cannot be removed' rm -rf --one-file-system -- "${disk:?}/$name"
+            done
+            was existed "$disk" || rmdir -- "$disk" 2>/dev/null
+        done <"$BM/disks"
+        ;;
+esac
+state_left >"$BM/.left"
+[ ! -s "$BM/.left" ] || fail "still there: $(head -n 5 "$BM/.left" | tr '\n' ' ')"
+exit 0

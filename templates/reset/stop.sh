@@ -1,0 +1,73 @@
+# Ends the kubelet and every pod of this host; what pods had mounted is unmounted before what serves it ends.
+alone() {
+    exec 8>/run/baremetal-kubeadm.lock
+    flock -w 600 8 || fail 'another kubeadm is still running on this host'
+}
+
+# Mount points below $1, deepest first, as /proc has them.
+mounts_below() {
+    awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | sort -r
+}
+
+unmount_below() {
+    mounts_below "$1" >"$BM/.mounts"
+    while IFS= read -r escaped; do
+        place=$(printf '%b' "$(printf '%s' "$escaped" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')")
+        timeout 15 umount -- "$place" 2>/dev/null || timeout 5 umount -l -- "$place" 2>"$out" ||
+            fail "$place cannot be unmounted: $(cat "$out")"
+    done <"$BM/.mounts"
+}
+
+# Pods: of namespaces $1 (`all`, or all but those).
+end_pods() {
+    runtime_answers && have crictl || return 0
+    timeout 20 crictl pods -q >"$BM/.pods" 2>/dev/null || return 0
+    : >"$BM/.later"
+    if [ "$1" != all ]; then
+        for space do timeout 20 crictl pods -q --namespace "$space" >>"$BM/.later" 2>/dev/null; done
+    fi
+    grep -vxF -f "$BM/.later" "$BM/.pods" >"$BM/.ending" || return 0
+    # What cannot be ended this way is ended below by other means.
+    xargs -n 20 timeout 120 crictl --timeout 60s rmp -f <"$BM/.ending" >/dev/null 2>&1
+}
+
+end_containers() {
+    if runtime_answers; then
+        for task in $(ctr -n k8s.io tasks ls -q 2>/dev/null); do
+            timeout 20 ctr -n k8s.io tasks rm -f "$task" >/dev/null 2>&1
+        done
+        for container in $(ctr -n k8s.io containers ls -q 2>/dev/null); do
+            timeout 20 ctr -n k8s.io containers rm "$container" >/dev/null 2>&1
+        done
+    fi
+    grep -ls containerd-shim /proc/[0-9]*/cmdline 2>/dev/null | while read -r shim; do
+        case $(tr '\0' ' ' <"$shim" 2>/dev/null) in
+            *containerd-shim*' -namespace k8s.io '*)
+                shim=${shim#/proc/}
+                kill -KILL "${shim%/cmdline}" 2>/dev/null
+                ;;
+        esac
+    done
+    # Processes of pods whose shim was gone; 0 is somebody outside this host's view.
+    find /sys/fs/cgroup -type f -path '*/kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r process; do
+        [ "$process" -le 1 ] || kill -KILL "$process" 2>/dev/null
+    done
+}
+
+say 'stop kubelet'
+alone
+systemctl stop kubelet.service >/dev/null 2>&1
+if [ "$(systemctl is-active kubelet.service 2>/dev/null)" = active ]; then fail 'systemctl stop failed'; fi
+say 'end pods'
+end_pods kube-system longhorn-system
+say 'unmount what pods used'
+unmount_below /var/lib/kubelet
+say 'end what is left of pods'
+end_pods all
+end_containers
+unmount_below /var/lib/kubelet
+cat /sys/class/iscsi_session/session*/targetname 2>/dev/null | grep '^iqn\.2019-10\.io\.longhorn' | while read -r target; do
+    timeout 20 iscsiadm -m node -T "$target" --logout >/dev/null 2>&1
+    timeout 20 iscsiadm -m node -T "$target" -o delete >/dev/null 2>&1
+done
+exit 0

@@ -1,0 +1,434 @@
+//! A reset as scripts and as a plan: what is noted comes back, run for real under a temporary directory; the rest by text.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    process::{Command, Stdio},
+};
+
+use baremetal::{
+    inventory::{self, Cluster},
+    observe::{Facts, parse_facts},
+    phases::reset::{self, Depth, HostLeft, Options, Remains, other_cluster, parse, parse_data},
+    plan::{Plan, Work},
+    remote::Script,
+    report::{self, PlanStyle},
+    resources::{
+        Absent, Block, Directory, File, Resource, apply_script, compare, parse_probe, probe_script,
+    },
+};
+use proptest::prelude::*;
+
+const TWO: &str = "cluster: home\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nlonghorn: true\n\
+                   hosts:\n  cp1: {address: 10.0.0.11, role: control-plane}\n  w1: {address: 10.0.0.21}\n";
+
+fn load(text: &str) -> Cluster {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("inventory.yaml");
+    fs::write(&file, text).unwrap();
+    inventory::load(&file).unwrap()
+}
+
+fn facts(lines: &str) -> Facts {
+    parse_facts(&format!(
+        "machine=x86_64\nos=debian\nos-version=12\nresolv-conf=/etc/resolv.conf\n{lines}\nend=yes\n"
+    ))
+    .unwrap()
+}
+
+fn scripts(cluster: &Cluster) -> Vec<Script> {
+    let (host, facts) = (&cluster.hosts[0], facts(""));
+    let mut scripts = vec![reset::observe(cluster, host, &facts), reset::ask_data(host)];
+    let all = reset::host(cluster, host, &facts, Options::default());
+    scripts.extend(all.into_iter().map(|(_, action)| action.script));
+    scripts
+}
+
+#[test]
+fn scripts_of_a_reset_please_shellcheck() {
+    for plugin in ["flannel", "calico", "cilium"] {
+        for script in scripts(&load(&format!("{TWO}network: {{plugin: {plugin}}}\n"))) {
+            let mut shellcheck = Command::new("shellcheck")
+                .args(["-s", "sh", "-e", "SC2016,SC2317,SC2329", "-"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("shellcheck is needed");
+            let mut stdin = shellcheck.stdin.take().unwrap();
+            stdin.write_all(script.body.as_bytes()).unwrap();
+            drop(stdin);
+            let output = shellcheck.wait_with_output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{}: {text}", script.name);
+        }
+    }
+}
+
+/// Nobody is to be locked out: what a reset of others is known for is not in ours.
+#[test]
+fn no_script_flushes_rules_restarts_networks_or_removes_by_a_wide_pattern() {
+    for script in scripts(&load(TWO)) {
+        let code: Vec<&str> = script
+            .body
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .collect();
+        let code = code.join("\n");
+        for wide in [
+            "iptables -F",
+            "iptables -X",
+            "-P INPUT",
+            "ipvsadm -C",
+            "nft flush",
+            "restart network",
+            "systemd-networkd",
+            "rm -rf /etc",
+            "rm -rf /opt",
+            "rm -rf /var/lib/longhorn",
+            "kubeadm reset",
+            "ufw",
+            "firewalld",
+            "-a -f",
+            "killall",
+            "pkill",
+        ] {
+            assert!(!code.contains(wide), "{}: {wide}", script.name);
+        }
+    }
+}
+
+/// A directory that stands for a host.
+struct Host {
+    root: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
+        Self { root }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.root
+            .path()
+            .join("etc")
+            .join(name)
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    fn run(&self, script: &Script) -> String {
+        let bm = tempfile::tempdir().unwrap();
+        for attachment in &script.attachments {
+            fs::write(bm.path().join(&attachment.name), &attachment.content).unwrap();
+        }
+        fs::write(bm.path().join(".script"), &script.body).unwrap();
+        let output = Command::new("sh")
+            .arg(bm.path().join(".script"))
+            .args(&script.args)
+            .env("BM", bm.path())
+            .env("BM_VAR", self.root.path().join("var"))
+            .env("BM_RUN", self.root.path().join("run"))
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "{}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+
+    fn up(&self, resources: &[Resource]) {
+        let list: Vec<&Resource> = resources.iter().collect();
+        let observed = parse_probe(&list, &self.run(&probe_script(&list))).unwrap();
+        self.run(&apply_script("apply", &compare(resources, &observed)));
+    }
+
+    fn reset(&self) {
+        let cluster = load(TWO);
+        let all = reset::host(&cluster, &cluster.hosts[0], &facts(""), Options::default());
+        let (_, last) = all.last().unwrap();
+        let mut script = last.script.clone();
+        // What a host without a note would be freed of is this machine's own here.
+        for attachment in &mut script.attachments {
+            attachment.content.clear();
+        }
+        self.run(&script);
+    }
+
+    /// Everything under the directory: path, kind, mode, content or target.
+    fn snapshot(&self) -> String {
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg("cd \"$0\" && find . | sort | while read -r path; do stat -c '%n %F %a %u' \"$path\"; if [ -L \"$path\" ]; then readlink \"$path\"; elif [ -f \"$path\" ]; then sha256sum <\"$path\"; fi; done")
+            .arg(self.root.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn file(path: String, content: &str) -> Resource {
+    Resource::File(File::new(path, content, 0o644))
+}
+
+#[test]
+fn everything_comes_back_and_what_others_added_since_stays() {
+    let host = Host::new();
+    let secret = host.path("secret");
+    fs::write(&secret, "theirs\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(host.path("hosts"), "127.0.0.1 localhost").unwrap();
+    fs::write(host.path("unwanted"), "theirs too\n").unwrap();
+    symlink("secret", host.path("link")).unwrap();
+    let before = host.snapshot();
+
+    let block = |content: &str| {
+        Resource::Block(Block {
+            path: host.path("hosts"),
+            marker: "hosts".into(),
+            content: content.into(),
+        })
+    };
+    let wanted = |content: &str| {
+        vec![
+            Resource::Directory(Directory {
+                path: host.path("deep/er"),
+                mode: 0o700,
+            }),
+            file(host.path("deep/er/ours"), content),
+            file(host.path("a/b/c with blank"), content),
+            file(secret.clone(), content),
+            file(host.path("link"), content),
+            Resource::Absent(Absent {
+                path: host.path("unwanted"),
+            }),
+            block(content),
+        ]
+    };
+    host.up(&wanted("first\n"));
+    let note = host.root.path().join("var/before");
+    assert_eq!(
+        fs::metadata(&note).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
+    for kept in fs::read_dir(note.join("content")).unwrap() {
+        let mode = kept.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    // Only the first state is noted, whatever comes after.
+    host.up(&wanted("second\n"));
+    host.reset();
+    // The last line was given its end; everything else is as it was.
+    assert_eq!(
+        fs::read_to_string(host.path("hosts")).unwrap(),
+        "127.0.0.1 localhost\n"
+    );
+    fs::write(host.path("hosts"), "127.0.0.1 localhost").unwrap();
+    assert_eq!(host.snapshot(), before);
+
+    host.up(&wanted("third\n"));
+    fs::write(host.path("deep/er/foreign"), "x").unwrap();
+    host.reset();
+    assert!(!fs::exists(host.path("deep/er/ours")).unwrap());
+    assert_eq!(
+        fs::read_to_string(host.path("deep/er/foreign")).unwrap(),
+        "x"
+    );
+    let once = host.snapshot();
+    host.reset();
+    assert_eq!(host.snapshot(), once);
+}
+
+#[test]
+fn a_reset_that_was_cut_goes_on_where_it_was() {
+    let host = Host::new();
+    fs::write(host.path("mine"), "mine\n").unwrap();
+    let before = host.snapshot();
+    host.up(&[
+        file(host.path("mine"), "ours\n"),
+        file(host.path("x/y"), "ours\n"),
+    ]);
+    let note = host.root.path().join("var");
+    let saved = tempfile::tempdir().unwrap();
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        assert!(
+            Command::new("cp")
+                .arg("-a")
+                .arg(from)
+                .arg(to)
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    copy(&note, saved.path());
+    host.reset();
+    assert_eq!(host.snapshot(), before);
+    // Killed before the note went: it is gone through again.
+    copy(&saved.path().join("var"), host.root.path());
+    host.reset();
+    assert_eq!(host.snapshot(), before);
+    // Killed while the note went: what is left of it is no note, and nothing but that goes.
+    copy(&saved.path().join("var"), host.root.path());
+    fs::remove_file(note.join("before/whole")).unwrap();
+    host.reset();
+    assert_eq!(host.snapshot(), before);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Whatever files there were and whatever is brought about in their place, twice: all is as it was.
+    #[test]
+    fn any_files_come_back(
+        had in prop::collection::btree_map("[a-d]/[a-c]", "[a-z\n]{0,6}", 0..4),
+        first in prop::collection::btree_map("[a-d]/[a-c]", "[a-z\n]{0,6}", 1..5),
+        second in prop::collection::btree_map("[a-d]/[a-c]", "[a-z\n]{0,6}", 1..5),
+    ) {
+        let host = Host::new();
+        for (name, content) in &had {
+            let path = host.path(name);
+            fs::create_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let before = host.snapshot();
+        for wanted in [&first, &second] {
+            let list: Vec<Resource> = wanted.iter().map(|(name, content)| file(host.path(name), content)).collect();
+            host.up(&list);
+        }
+        host.reset();
+        prop_assert_eq!(host.snapshot(), before);
+    }
+}
+
+const ANSWER: &str = "note=whole\ntouched=yes\nkubelet=yes\nstate=/etc/kubernetes/admin.conf\nstate=/var/lib/kubelet\netcd=20480\n\
+                      link=cni0\nrule=iptables KUBE-SERVICES\nrule=iptables KUBE-FORWARD\nruntime=/run/containerd/x\n\
+                      longhorn=5242880 /var/lib/longhorn\npackage=haproxy\npackage=keepalived\nend=yes\n";
+
+fn plan_of(cluster: &Cluster, left: &HostLeft, options: Options) -> Plan {
+    let facts = facts("");
+    let remains: Vec<Remains<'_>> = cluster
+        .hosts
+        .iter()
+        .map(|host| Remains {
+            host,
+            facts: &facts,
+            left,
+        })
+        .collect();
+    reset::plan(cluster, &remains, options)
+}
+
+#[test]
+fn the_plan_of_a_reset_shows_what_goes_and_what_stays() {
+    let cluster = load(TWO);
+    let plan = plan_of(&cluster, &parse(ANSWER).unwrap(), Options::default());
+    let style = PlanStyle {
+        command: "baremetal reset",
+        ..PlanStyle::default()
+    };
+    insta::assert_snapshot!(report::plan(&plan, style));
+}
+
+#[test]
+fn flags_take_packages_and_longhorns_data_and_a_rebuild_keeps_the_host() {
+    let cluster = load(TWO);
+    let left = parse(ANSWER).unwrap();
+    let all = Options {
+        depth: Depth::Host,
+        packages: true,
+        longhorn_data: true,
+    };
+    let plan = plan_of(&cluster, &left, all);
+    assert_eq!(plan.steps.len(), 10);
+    assert_eq!(plan.notes, Vec::<String>::new());
+    for step in &plan.steps {
+        let Work::Run(action) = &step.work else {
+            panic!("{step:?}")
+        };
+        assert_eq!(action.script.args[4], "packages longhorn");
+    }
+    let state = Options {
+        depth: Depth::State,
+        ..Options::default()
+    };
+    let plan = plan_of(&cluster, &left, state);
+    assert_eq!(plan.steps.len(), 6);
+    // Hosts do not wait for each other; steps of one do.
+    assert_eq!(plan.steps[4].needs, vec![2]);
+}
+
+#[test]
+fn clean_hosts_have_no_steps() {
+    let cluster = load(TWO);
+    let clean = parse("end=yes\n").unwrap();
+    assert!(clean.is_clean());
+    assert!(plan_of(&cluster, &clean, Options::default()).is_empty());
+    // Longhorn's data alone is reason enough when it is to go.
+    let data = parse("longhorn=1 /var/lib/longhorn\nend=yes\n").unwrap();
+    assert!(plan_of(&cluster, &data, Options::default()).is_empty());
+    let wipe = Options {
+        longhorn_data: true,
+        ..Options::default()
+    };
+    assert_eq!(plan_of(&cluster, &data, wipe).steps.len(), 10);
+    assert!(parse("touched=yes\n").is_err(), "a cut answer is no answer");
+}
+
+#[test]
+fn the_second_half_of_a_rebuild_waits_for_all_of_the_first() {
+    let cluster = load(TWO);
+    let left = parse(ANSWER).unwrap();
+    let first = plan_of(
+        &cluster,
+        &left,
+        Options {
+            depth: Depth::State,
+            ..Options::default()
+        },
+    );
+    let second = plan_of(&cluster, &left, Options::default());
+    let whole = first.clone().then(second.clone());
+    assert_eq!(whole.steps.len(), first.steps.len() + second.steps.len());
+    assert_eq!(whole.steps[..6], first.steps[..]);
+    for (step, alone) in whole.steps[6..].iter().zip(&second.steps) {
+        assert_eq!(step.needs[..6], [0, 1, 2, 3, 4, 5]);
+        let own: Vec<usize> = alone.needs.iter().map(|index| index + 6).collect();
+        assert_eq!(step.needs[6..], own[..]);
+    }
+}
+
+#[test]
+fn a_host_of_another_cluster_is_told_by_its_kubelet() {
+    let cluster = load(TWO);
+    for (server, ours) in [
+        ("https://10.0.0.10:6443", true),
+        ("https://10.0.0.11:6444", true),
+        ("https://10.9.9.9:6443", false),
+        ("https://10.0.0.10:7443", false),
+    ] {
+        let facts = facts(&format!("conf=kubelet.conf\nserver={server}"));
+        assert_eq!(other_cluster(&cluster, &facts).is_none(), ours, "{server}");
+    }
+    assert_eq!(other_cluster(&cluster, &facts("")), None);
+}
+
+#[test]
+fn what_dies_is_read_as_far_as_it_goes() {
+    let data = parse_data(
+        "node=cp1\nnode=w1\nvolume=pvc-1 10Gi web data\nvolume=loose 1Gi  \nlonghorn=volume.longhorn.io/pvc-1\n\
+         member=cp1 https://10.0.0.11:2380\nmember= https://10.0.0.12:2380\n",
+    );
+    assert_eq!(data.nodes, ["cp1", "w1"]);
+    assert_eq!(data.members, ["cp1", "https://10.0.0.12:2380"]);
+    assert_eq!(data.volumes[0].claim, "web/data");
+    assert_eq!(data.volumes[1].claim, "");
+    assert_eq!(data.longhorn.len(), 1);
+}
