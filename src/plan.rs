@@ -1,6 +1,12 @@
 //! What must be done: desired minus observed, in execution order.
 //!
-//! `plan` prints a [`Plan`], `up` runs that same value. Pure.
+//! `plan` prints a [`Plan`], `up` runs that same value. Pure. [`limit`] makes one for some hosts alone.
+
+mod joining;
+mod scope;
+
+pub use joining::Joining;
+pub use scope::{Limited, limit};
 
 use std::collections::BTreeSet;
 
@@ -155,17 +161,12 @@ pub fn resources_of(
 pub fn make(cluster: &Cluster, artifacts: &Artifacts, seen: &Observation) -> Result<Plan> {
     let mut items = Vec::new();
     for phase in PHASES {
-        let base = items.len();
-        for host in hosts_of(phase.on, cluster, &seen.elected) {
-            items.extend(apply_item(phase, cluster, artifacts, seen, host)?);
+        for host in in_turn(phase, cluster, seen) {
+            let item = apply_item(phase, cluster, artifacts, seen, host)?;
+            items.extend(item);
         }
-        let actions = phases::actions(phase.id, cluster, artifacts, seen)
-            .with_context(|| format!("phase {}", phases::name(phase.id)))?;
-        items.extend(
-            actions
-                .into_iter()
-                .map(|step| Item::action(phase.id, base, step)),
-        );
+        let actions = actions_of(phase.id, cluster, artifacts, seen)?;
+        Item::add_actions(&mut items, phase.id, actions);
     }
     let notes = seen
         .unreachable
@@ -173,13 +174,51 @@ pub fn make(cluster: &Cluster, artifacts: &Artifacts, seen: &Observation) -> Res
         .map(|(host, reason)| format!("{host} was left out: {reason}"))
         .collect();
     Ok(Plan {
-        steps: order(items, &|on| {
-            hosts_of(on, cluster, &seen.elected)
-                .into_iter()
-                .map(|host| host.name.clone())
-                .collect()
-        }),
+        steps: arrange(items, cluster, seen),
         notes,
+    })
+}
+
+fn actions_of(
+    phase: PhaseId,
+    cluster: &Cluster,
+    artifacts: &Artifacts,
+    seen: &Observation,
+) -> Result<Vec<ActionStep>> {
+    phases::actions(phase, cluster, artifacts, seen)
+        .with_context(|| format!("phase {}", phases::name(phase)))
+}
+
+/// The hosts of a phase; holders of the virtual IP that serve already come before those that are new.
+fn in_turn<'a>(phase: &Phase, cluster: &'a Cluster, seen: &Observation) -> Vec<&'a Host> {
+    let mut hosts = hosts_of(phase.on, cluster, &seen.elected);
+    if phase.id == PhaseId::LoadBalancer {
+        hosts.sort_by_key(|host| !serves(seen, &host.name));
+    }
+    hosts
+}
+
+/// Whether keepalived runs on the host.
+fn serves(seen: &Observation, host: &str) -> bool {
+    seen.hosts
+        .get(host)
+        .is_some_and(|seen| seen.facts.unit_active("keepalived.service"))
+}
+
+/// Steps in their order. A new holder of the virtual IP starts when those that serve know it: told of nobody, they would send
+/// it no adverts, and it would take the address a second time.
+fn arrange(mut items: Vec<Item>, cluster: &Cluster, seen: &Observation) -> Vec<Step> {
+    let (old, new): (Vec<usize>, Vec<usize>) = (0..items.len())
+        .filter(|&index| items[index].phase == PhaseId::LoadBalancer)
+        .partition(|&index| serves(seen, &items[index].host));
+    for index in new {
+        items[index].needs.extend(&old);
+    }
+    order(items, &|on| {
+        hosts_of(on, cluster, &seen.elected)
+            .into_iter()
+            .map(|host| host.name.clone())
+            .collect()
     })
 }
 
@@ -232,6 +271,19 @@ struct Item {
 }
 
 impl Item {
+    fn changes(&self) -> usize {
+        match &self.work {
+            Work::Apply(changes) => changes.len(),
+            Work::Run(_) => 1,
+        }
+    }
+
+    fn add_actions(items: &mut Vec<Self>, phase: PhaseId, actions: Vec<ActionStep>) {
+        let base = items.len();
+        let actions = actions.into_iter();
+        items.extend(actions.map(|step| Self::action(phase, base, step)));
+    }
+
     fn action(phase: PhaseId, base: usize, step: ActionStep) -> Self {
         Self {
             phase,

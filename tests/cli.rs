@@ -244,3 +244,16 @@ fn the_completions_are_those_of_the_command_line() {
         );
     }
 }
+
+#[test]
+fn only_hosts_of_the_inventory_are_added() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("inventory.yaml"), GOOD).unwrap();
+    let mut command = baremetal(&["add-node", "inventory.yaml", "w1", "w8", "w9"]);
+    let run = run(command.current_dir(directory.path())).code(2);
+    assert_eq!(
+        run.stderr,
+        "error: not in the inventory: w8, w9\n  → write it under `hosts`: `w8: ADDRESS`; the inventory has cp1, w1\n"
+    );
+    assert_eq!(run.stdout, "");
+}

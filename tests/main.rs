@@ -17,6 +17,7 @@ mod e2e;
 mod facts;
 mod host_phases;
 mod inventory;
+mod joining;
 mod lab;
 mod membership;
 mod preflight;

@@ -147,6 +147,7 @@ fn run() -> Vec<(u64, Event)> {
                 skipped: 2,
                 ms: 66_100,
                 mutating: 2,
+                mutating_on: [("cp1".to_owned(), 2)].into(),
                 round_trips: BTreeMap::from([("cp1".to_owned(), 4)]),
             },
         ),

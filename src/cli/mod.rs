@@ -1,9 +1,11 @@
 //! The command line: types only, no logic.
 
+mod add_node;
 mod bundle;
 mod exec;
 mod reset;
 
+pub use add_node::AddNodeArgs;
 pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
 pub use exec::{ExecArgs, LimitArg, SshArgs};
 pub use reset::{RebuildArgs, ResetArgs};
@@ -38,6 +40,11 @@ pub enum Command {
         after_help = "Examples:\n  baremetal plan inventory.yaml\n  baremetal plan inventory.yaml --exit-code    # 7 when there is something to do"
     )]
     Plan(PlanArgs),
+    /// Join hosts to a cluster that runs; nothing else is touched but what must learn of them
+    #[command(
+        after_help = "Examples:\n  baremetal add-node inventory.yaml w3\n  baremetal add-node inventory.yaml cp2 cp3 --dry-run"
+    )]
+    AddNode(AddNodeArgs),
     /// Run every preflight check on every host; changes nothing
     #[command(
         after_help = "Examples:\n  baremetal check inventory.yaml\n  baremetal check inventory.yaml --offline    # the inventory alone"

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod add_node;
 mod bundle;
 mod check;
 mod completions;
@@ -43,6 +44,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
 
 async fn work(command: Command) -> Result<Code> {
     match command {
+        Command::AddNode(args) => Box::pin(add_node::run(&args)).await,
         Command::Up(target) => up::run(&target).await,
         Command::Plan(args) => plan::run(&args).await,
         Command::Check(args) => check::run(&args).await,

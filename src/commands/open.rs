@@ -26,11 +26,17 @@ use crate::{
 pub(super) fn cluster(target: &Target) -> Result<Cluster> {
     let mut cluster =
         inventory::load_with(&target.inventory, &super::load_options(&target.source))?;
+    say_over(&mut cluster, target)?;
+    Ok(cluster)
+}
+
+/// What the command line says on top of an inventory.
+pub(super) fn say_over(cluster: &mut Cluster, target: &Target) -> Result<()> {
     let skip = target.connection.skip_checks.iter().cloned();
     cluster.run.skip_checks.extend(skip);
-    preflight::known_skips(&cluster)?;
-    reach(&mut cluster, &target.connection.reach);
-    Ok(cluster)
+    preflight::known_skips(cluster)?;
+    reach(cluster, &target.connection.reach);
+    Ok(())
 }
 
 /// How the command line says that hosts are reached, over the inventory.
@@ -97,7 +103,11 @@ pub(super) struct Opened {
 impl Opened {
     /// Connects to every host that answers. Artifacts are checked first: a damaged one is found before any host is touched.
     pub async fn new(run: &Run, target: &Target) -> Result<Self> {
-        let cluster = cluster(target)?;
+        Self::with(run, target, Box::new(cluster(target)?)).await
+    }
+
+    /// As [`Opened::new`], with a cluster that the inventory does not describe yet.
+    pub async fn with(run: &Run, target: &Target, cluster: Box<Cluster>) -> Result<Self> {
         let artifacts = {
             let cluster = cluster.clone();
             tokio::task::spawn_blocking(move || artifacts::resolve(&cluster)).await??

@@ -109,6 +109,7 @@ impl Run {
     }
 
     fn finished(&self, session: Option<&Session>, end: &Ending) -> Event {
+        let mutating_on = session.map(Session::mutating).unwrap_or_default();
         Event::RunFinished {
             code: end.passed_on.unwrap_or(end.code as u8),
             message: end.message.clone(),
@@ -116,7 +117,8 @@ impl Run {
             failed: end.failed,
             skipped: end.skipped,
             ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            mutating: session.map_or(0, Session::mutating),
+            mutating: mutating_on.values().sum(),
+            mutating_on,
             round_trips: session.map(Session::round_trips).unwrap_or_default(),
         }
     }

@@ -1,6 +1,6 @@
 //! One run per cluster: a lock on every host that the kernel releases when its holder dies.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Result, anyhow};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -8,6 +8,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::{Session, log};
 use crate::{
     failure::{Code, Failure},
+    inventory::Host,
     remote::Script,
     ssh::{RunError, Said, Stream},
     templates,
@@ -36,15 +37,23 @@ impl Session {
     /// Where a script of an earlier run still goes on, its end is waited for. Fails with [`Code::Locked`] and the holder's
     /// name when another run has the lock; nothing is held then. `command` is told to others: `baremetal up inventory.yaml`.
     pub async fn lock(&self, command: &str) -> Result<Lock> {
-        self.unless_stopped(self.lock_all(&holder(command))).await?
+        let hosts = self.reachable();
+        self.unless_stopped(self.lock_all(hosts, &holder(command)))
+            .await?
     }
 
-    async fn lock_all(&self, holder: &str) -> Result<Lock> {
+    /// As [`Session::lock`], of control planes and these hosts alone: enough to keep other runs out, and nothing is written
+    /// on hosts that have no part in this one.
+    pub async fn lock_for(&self, command: &str, names: &BTreeSet<String>) -> Result<Lock> {
+        let mut hosts = self.reachable();
+        hosts.retain(|host| host.is_control_plane() || names.contains(&host.name));
+        self.unless_stopped(self.lock_all(hosts, &holder(command)))
+            .await?
+    }
+
+    async fn lock_all(&self, hosts: Vec<Host>, holder: &str) -> Result<Lock> {
         let mut lock = Lock { held: Vec::new() };
-        let (first, rest): (Vec<_>, Vec<_>) = self
-            .reachable()
-            .into_iter()
-            .partition(crate::inventory::Host::is_control_plane);
+        let (first, rest): (Vec<_>, Vec<_>) = hosts.into_iter().partition(Host::is_control_plane);
         for host in &first {
             match self.lock_host(&host.name, holder).await {
                 Ok(held) => lock.held.push(held),

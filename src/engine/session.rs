@@ -318,9 +318,11 @@ impl Session {
         self.count(Connection::round_trips)
     }
 
-    /// Scripts sent so far that may change a host.
-    pub fn mutating(&self) -> usize {
-        self.count(Connection::mutating).values().sum()
+    /// Scripts sent so far that may change a host, by host; without the hosts that were only looked at.
+    pub fn mutating(&self) -> BTreeMap<String, usize> {
+        let mut count = self.count(Connection::mutating);
+        count.retain(|_, scripts| *scripts > 0);
+        count
     }
 
     fn count(&self, of: impl Fn(&Connection) -> usize) -> BTreeMap<String, usize> {

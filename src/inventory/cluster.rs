@@ -374,7 +374,7 @@ pub struct System {
     pub time_servers: Vec<String>,
     /// Whether time synchronisation is set up by us.
     pub manage_time: bool,
-    /// Whether `/etc/hosts` gets a block with all hosts and the endpoint.
+    /// Whether `/etc/hosts` gets a block with the host itself and the endpoint.
     pub manage_hosts_file: bool,
     /// Whether the hostname is set to the host's name.
     pub manage_hostname: bool,

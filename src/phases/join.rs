@@ -136,7 +136,7 @@ fn outside<'a>(cluster: &Cluster, seen: &'a Observation, host: &Host) -> Result<
 }
 
 /// Whether a host is a whole member of the live cluster, told by the API, by etcd and by the host itself.
-fn is_member(seen: &Observation, host: &Host, facts: &Facts) -> bool {
+pub(crate) fn is_member(seen: &Observation, host: &Host, facts: &Facts) -> bool {
     let Some(api) = &seen.api else {
         return false;
     };

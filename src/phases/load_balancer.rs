@@ -14,6 +14,8 @@ use crate::{
 
 const HAPROXY: &str = "/etc/haproxy/haproxy.cfg";
 const KEEPALIVED: &str = "/etc/keepalived/keepalived.conf";
+/// Files that say who the control planes and the holders of the virtual IP are.
+pub(crate) const LEARNT: [&str; 2] = [HAPROXY, KEEPALIVED];
 const CHECK: &str = "/etc/keepalived/check-haproxy";
 const UNIT: &str = "/etc/systemd/system/keepalived.service.d/10-baremetal.conf";
 

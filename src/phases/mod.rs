@@ -26,7 +26,10 @@ mod strict_arp;
 mod verify;
 
 pub use differences::{Differences, Refusal, accept, differences};
+pub(crate) use join::is_member;
+pub(crate) use load_balancer::LEARNT;
 pub(crate) use shell::body as script_body;
+pub(crate) use verify::of_hosts as verification;
 
 use serde::Serialize;
 

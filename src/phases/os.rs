@@ -371,15 +371,13 @@ fn daemon(unit: &str, file: &str) -> Resource {
     })
 }
 
-/// Every host and the endpoint by name, so that the cluster does not hang on somebody's DNS.
+/// The host itself and the endpoint by name, so that the cluster does not hang on somebody's DNS. Other hosts are reached by
+/// address: nodes that come and go touch nobody else's file.
 fn hosts_file(context: &Context<'_>) -> Resource {
-    let cluster = context.cluster;
+    let (cluster, host) = (context.cluster, context.host);
     let mut lines = String::new();
-    for host in &cluster.hosts {
-        let _ = writeln!(lines, "{} {}", host.node_ip, host.name);
-        if let Some(second) = host.node_ip_v6 {
-            let _ = writeln!(lines, "{second} {}", host.name);
-        }
+    for address in std::iter::once(host.node_ip).chain(host.node_ip_v6) {
+        let _ = writeln!(lines, "{address} {}", host.name);
     }
     if let Some(vip) = cluster.vip()
         && cluster.endpoint.host.parse::<std::net::IpAddr>().is_err()

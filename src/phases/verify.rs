@@ -1,6 +1,6 @@
 //! The cluster does what it is for; asked when something was changed.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use anyhow::Result;
 
@@ -26,11 +26,46 @@ pub(super) fn actions(
         .iter()
         .filter(|host| seen.hosts.contains_key(&host.name))
         .collect();
+    Ok(steps(cluster, seen, &reached, &reached))
+}
+
+/// Checks of these hosts alone. Where a control plane or a holder of the virtual IP is among them, of all holders, of etcd and of
+/// DNS too: else other members may be down without it being the business of these hosts.
+pub(crate) fn of_hosts(
+    cluster: &Cluster,
+    seen: &Observation,
+    names: &BTreeSet<String>,
+) -> Vec<ActionStep> {
+    let meant = |host: &&Host| names.contains(&host.name);
+    let holders: BTreeSet<_> = cluster.vip_holders().map(|host| &host.name).collect();
+    let all_holders = cluster.vip_holders().any(|host| meant(&host));
+    let (mut asked, mut nodes) = (Vec::new(), Vec::new());
+    for host in &cluster.hosts {
+        if !seen.hosts.contains_key(&host.name) {
+            continue;
+        }
+        if meant(&host) || (all_holders && holders.contains(&host.name)) {
+            asked.push(host);
+        }
+        if meant(&host) {
+            nodes.push(host);
+        }
+    }
+    steps(cluster, seen, &asked, &nodes)
+}
+
+/// `asked` hosts look at the endpoint themselves; the API is asked about `nodes`.
+fn steps(
+    cluster: &Cluster,
+    seen: &Observation,
+    asked: &[&Host],
+    nodes: &[&Host],
+) -> Vec<ActionStep> {
     let holders: Vec<_> = cluster
         .vip_holders()
         .map(|host| host.name.clone())
         .collect();
-    let mut steps: Vec<_> = reached
+    let mut steps: Vec<_> = asked
         .iter()
         .filter(|host| host.is_node() || holders.contains(&host.name))
         .map(|host| ActionStep {
@@ -43,7 +78,7 @@ pub(super) fn actions(
         })
         .collect();
     let mut lines = String::new();
-    for host in reached.iter().filter(|host| holders.contains(&host.name)) {
+    for host in asked.iter().filter(|host| holders.contains(&host.name)) {
         let _ = writeln!(lines, "{} @@{}@@", host.name, answer(host));
     }
     let (needs, after) =
@@ -51,11 +86,11 @@ pub(super) fn actions(
     steps.push(ActionStep {
         host: seen.elected.clone(),
         of: vec![seen.elected.clone()],
-        action: whole(cluster, seen, &reached, lines),
+        action: whole(cluster, seen, nodes, lines),
         needs,
         after,
     });
-    Ok(steps)
+    steps
 }
 
 /// Whether any other phase has something to do.
@@ -114,10 +149,10 @@ fn on_host(cluster: &Cluster, host: &Host) -> Action {
     }
 }
 
-fn whole(cluster: &Cluster, seen: &Observation, reached: &[&Host], holders: String) -> Action {
-    let endpoint = cluster
-        .host(&seen.elected)
-        .map_or("https://127.0.0.1:2379", kubeadm::etcd_endpoint);
+fn whole(cluster: &Cluster, seen: &Observation, nodes: &[&Host], holders: String) -> Action {
+    let planes = nodes.iter().any(|host| host.is_control_plane());
+    let elected = cluster.host(&seen.elected).filter(|_| planes);
+    let endpoint = elected.map_or("", kubeadm::etcd_endpoint);
     let networked = !matches!(cluster.network.plugin, PodNetwork::None);
     let mut script = shell::change("verify")
         .arg(endpoint)
@@ -125,13 +160,17 @@ fn whole(cluster: &Cluster, seen: &Observation, reached: &[&Host], holders: Stri
         .arg(shell::yes(networked))
         .attach_with_secrets("holders", holders)
         .timeout(Duration::from_mins(10));
-    for host in reached.iter().filter(|host| host.is_node()) {
+    for host in nodes.iter().filter(|host| host.is_node()) {
         script = script.arg(&host.name);
     }
     script.mutating = false;
     Action {
         id: "verify".to_owned(),
-        title: "verify nodes, etcd, DNS and the virtual IP".to_owned(),
+        title: if planes {
+            "verify nodes, etcd, DNS and the virtual IP".to_owned()
+        } else {
+            "verify nodes".to_owned()
+        },
         detail: Vec::new(),
         script,
         units: vec!["kubelet.service".to_owned()],

@@ -100,6 +100,8 @@ pub enum Event {
         ms: u64,
         /// Scripts run that may change a host.
         mutating: usize,
+        /// The same by host; hosts that were only looked at are left out.
+        mutating_on: BTreeMap<String, usize>,
         /// Remote commands per host.
         round_trips: BTreeMap<String, usize>,
     },

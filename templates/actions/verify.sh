@@ -1,5 +1,5 @@
 # The cluster does what it is for.
-# Arguments: etcd endpoint, Kubernetes version with v, whether nodes must be Ready (yes or no), then the nodes.
+# Arguments: etcd endpoint (empty: the nodes alone are looked at, not etcd and DNS), Kubernetes version with v, whether nodes must be Ready (yes or no), then the nodes.
 # Attachment holders: a line `HOST yes|no` for every host that may hold the virtual IP (empty without one).
 etcd_endpoint=$1 version=$2 want_ready=$3
 shift 3
@@ -23,8 +23,8 @@ for node in "$@"; do
 	kube get node "$node" -o json >"$BM/node"
 	grep -Eq "\"kubeletVersion\": *\"$version\"" "$BM/node" || fail "node $node does not run kubelet $version"
 done
-within 60 etcd_healthy || fail "not every etcd member is healthy: etcdctl endpoint health --cluster"
-if [ "$want_ready" = yes ]; then
+[ -z "$etcd_endpoint" ] || within 60 etcd_healthy || fail "not every etcd member is healthy: etcdctl endpoint health --cluster"
+if [ "$want_ready" = yes ] && [ -n "$etcd_endpoint" ]; then
 	kube -n kube-system rollout status deployment/coredns --timeout=180s
 fi
 if [ -s "$BM/holders" ]; then

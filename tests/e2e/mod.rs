@@ -2,6 +2,7 @@
 
 mod killed;
 mod main_job;
+mod nodes_in;
 mod reset;
 mod secrets;
 mod services;

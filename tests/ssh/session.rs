@@ -159,7 +159,8 @@ async fn a_plan_runs_and_a_failure_is_explained_and_isolated() {
     assert_eq!(failure.output[0], "line 11");
     assert_eq!(failure.command, "kubeadm init --token ***");
     assert_eq!(failure.hint, "mend it");
-    assert_eq!((session.mutating(), session.round_trips()["w1"]), (4, 2));
+    assert_eq!(session.mutating().values().sum::<usize>(), 4);
+    assert_eq!(session.round_trips()["w1"], 2);
     let log = std::fs::read_to_string(session.log_path().unwrap()).unwrap();
     assert!(log.contains("cp1 fail: status 9"), "{log}");
     assert!(log.contains("cp1 fail| line 29"), "{log}");

@@ -114,7 +114,7 @@ pub struct System {
     pub time_servers: Vec<HostAddress>,
     /// Whether time synchronisation is set up. Default: true; false in the lab.
     pub manage_time: Option<bool>,
-    /// Whether `/etc/hosts` gets a block with all hosts and the endpoint. Default: true.
+    /// Whether `/etc/hosts` gets a block with the host itself and the endpoint. Default: true.
     #[schemars(extend("default" = true))]
     pub manage_hosts_file: Option<bool>,
     /// Whether the hostname is set to the host's name. Default: true; false in the lab.

@@ -169,15 +169,11 @@ fn audit(cluster: &Cluster) -> (Vec<(&'static str, String)>, Vec<Volume>) {
     (args, volumes)
 }
 
-/// Names and addresses that the apiserver's certificate is for: endpoint, every control plane, loopback, the user's own.
+/// Names and addresses that every apiserver's certificate is for: endpoint, loopback, the user's own. kubeadm adds the name and the
+/// address of the host on which it makes one, so that control planes that come and go leave the certificates of others alone.
 fn cert_sans(cluster: &Cluster) -> Vec<String> {
     let mut names = vec![cluster.endpoint.host.clone()];
     names.extend(cluster.vip().map(|vip| vip.address.to_string()));
-    for host in cluster.control_planes() {
-        names.push(host.name.clone());
-        names.push(host.node_ip.to_string());
-        names.extend(host.node_ip_v6.map(|address| address.to_string()));
-    }
     names.extend(["localhost".to_owned(), "127.0.0.1".to_owned()]);
     if cluster.control_planes().any(|host| host.node_ip.is_ipv6()) {
         names.push("::1".to_owned());

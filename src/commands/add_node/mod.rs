@@ -1,0 +1,231 @@
+//! `baremetal add-node`: hosts join a cluster that runs, and nothing else is touched but what must learn of them.
+
+mod request;
+
+use std::io::IsTerminal as _;
+
+use anyhow::Result;
+
+use super::{
+    open::Opened,
+    run::{Ending, Run},
+};
+use crate::{
+    cli::{AddNodeArgs, Format},
+    engine::Outcome,
+    failure::{Code, Failure},
+    observe::Observation,
+    phases::preflight::{self, Level},
+    plan::{self, Joining, Limited},
+    report::{self, Event, PlanStyle},
+};
+use request::Request;
+
+pub async fn run(args: &AddNodeArgs) -> Result<Code> {
+    let run = Run::start("add-node", &args.target.output);
+    let (session, end) = match begin(&run, args).await {
+        Ok((opened, request)) => {
+            let end = add(&opened, &request, args).await;
+            (Some(opened.session), end)
+        }
+        Err(error) => (None, Err(error)),
+    };
+    run.finish(session, end).await
+}
+
+async fn begin(run: &Run, args: &AddNodeArgs) -> Result<(Opened, Request)> {
+    let request = request::resolve(args)?;
+    let opened = Opened::with(run, &args.target, request.cluster.clone()).await?;
+    Ok((opened, request))
+}
+
+async fn add(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<Ending> {
+    let seen = opened.facts().await?;
+    let mut findings = preflight::check(&opened.cluster, &seen);
+    findings.retain(|finding| request.names.contains(&finding.host));
+    super::show_findings(&opened.session, &findings);
+    joining(opened, request, args, &seen).can_begin()?;
+    unfit(&findings)?;
+    let limited = look(opened, request, args, seen).await?;
+    announce(opened, request, args, &limited);
+    if args.dry_run {
+        return dry_run(args, limited);
+    }
+    if limited.plan.is_empty() {
+        return Ok(Ending::new(
+            Code::Done,
+            format!(
+                "nothing to do: {} in {} already",
+                request.are("is", "are"),
+                opened.cluster.name
+            ),
+        ));
+    }
+    confirm(opened, request, args, &limited).await?;
+    // Somebody else may have been at work until we held the lock: what is run was observed under it.
+    let command = format!(
+        "baremetal add-node {} {}",
+        args.target.inventory.display(),
+        args.names.join(" ")
+    );
+    let lock = opened.session.lock_for(&command, &request.names).await?;
+    let end = join(opened, request, args).await;
+    lock.release().await;
+    end
+}
+
+async fn join(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<Ending> {
+    let seen = opened.facts().await?;
+    joining(opened, request, args, &seen).can_begin()?;
+    let limited = look(opened, request, args, seen).await?;
+    opened.session.event(Event::Planned {
+        steps: limited.plan.steps.len(),
+        changes: limited.plan.changes(),
+    });
+    let outcome = opened.session.run(&limited.plan).await;
+    Ok(conclude(opened, request, &outcome))
+}
+
+/// Second round trip, and the plan.
+async fn look(
+    opened: &Opened,
+    request: &Request,
+    args: &AddNodeArgs,
+    seen: Observation,
+) -> Result<Limited> {
+    let seen = opened.session.observe(&opened.artifacts, seen).await?;
+    joining(opened, request, args, &seen).may_join()?;
+    plan::limit(&opened.cluster, &opened.artifacts, &seen, &request.names)
+}
+
+fn joining<'a>(
+    opened: &'a Opened,
+    request: &'a Request,
+    args: &'a AddNodeArgs,
+    seen: &'a Observation,
+) -> Joining<'a> {
+    Joining {
+        cluster: &opened.cluster,
+        seen,
+        names: &request.names,
+        file: &args.target.inventory,
+    }
+}
+
+fn unfit(findings: &[preflight::Finding]) -> Result<()> {
+    let failures = findings.iter();
+    let failures = failures
+        .filter(|finding| finding.level == Level::Failure)
+        .count();
+    if failures == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "{} failed; nothing was changed",
+        report::text::count(failures, "check")
+    );
+    Err(Failure::new(Code::Preflight, message)
+        .hint("mend what is listed, or leave a check out with `--skip-check ID`")
+        .into())
+}
+
+/// What is done elsewhere, and what is not: before anything is.
+fn announce(opened: &Opened, request: &Request, args: &AddNodeArgs, limited: &Limited) {
+    let note = |text: String| opened.session.event(Event::Note { text });
+    if args.dry_run {
+        return;
+    }
+    for line in limited.elsewhere(&request.names) {
+        note(format!("elsewhere: {line}"));
+    }
+    if let Some(text) = left_out(limited) {
+        note(text);
+    }
+}
+
+fn left_out(limited: &Limited) -> Option<String> {
+    (!limited.left_out.is_empty()).then(|| {
+        format!(
+            "other differences seen, not touched (`baremetal up` is for them): {}",
+            limited.left_out.join("; ")
+        )
+    })
+}
+
+fn dry_run(args: &AddNodeArgs, limited: Limited) -> Result<Ending> {
+    let note = left_out(&limited);
+    let mut plan = limited.plan;
+    plan.notes.extend(note);
+    let message = if plan.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        format!(
+            "{} in {}; nothing was changed",
+            report::text::changes(plan.changes()),
+            report::text::count(plan.steps.len(), "step")
+        )
+    };
+    let result = match args.target.output.output {
+        Format::Text => report::plan(&plan, PlanStyle::of_stdout()),
+        Format::Json => format!("{}\n", serde_json::to_string(&plan)?),
+    };
+    Ok(Ending {
+        result,
+        ..Ending::new(Code::Done, message)
+    })
+}
+
+/// On a terminal, whether to go on; elsewhere nobody is asked: nothing is taken from anybody.
+async fn confirm(
+    opened: &Opened,
+    request: &Request,
+    args: &AddNodeArgs,
+    limited: &Limited,
+) -> Result<()> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if args.yes || !terminal {
+        return Ok(());
+    }
+    let question = format!(
+        "{} to join {}: {} on them and {} elsewhere. Go on",
+        request.are("is", "are"),
+        opened.cluster.name,
+        report::text::changes(limited.plan.changes()),
+        report::text::count(limited.elsewhere(&request.names).len(), "step"),
+    );
+    let yes = tokio::task::spawn_blocking(move || {
+        dialoguer::Confirm::new()
+            .with_prompt(question)
+            .default(false)
+            .interact()
+    })
+    .await??;
+    if yes {
+        return Ok(());
+    }
+    Err(Failure::new(Code::Interrupted, "not confirmed; nothing was changed").into())
+}
+
+fn conclude(opened: &Opened, request: &Request, outcome: &Outcome) -> Ending {
+    let name = &opened.cluster.name;
+    let end = Ending {
+        changed: outcome.changed,
+        failed: outcome.failed.len(),
+        skipped: outcome.skipped.len() + outcome.unfinished.len(),
+        ..Ending::new(outcome.code(), "")
+    };
+    if end.code == Code::Done {
+        let message = format!("{} joined {name}", request.are("has", "have"));
+        return Ending { message, ..end };
+    }
+    let why = if end.code == Code::Interrupted {
+        "interrupted: "
+    } else {
+        ""
+    };
+    let message = format!(
+        "{why}{} not wholly joined {name}; run the same command again",
+        request.are("has", "have")
+    );
+    Ending { message, ..end }
+}
