@@ -14,7 +14,8 @@
 //!
 //! Beside them: [`artifacts`] says where binaries, images and charts come from, [`catalog`] which versions there are and go
 //! together, [`templates`] holds what is sent to hosts, [`remote`] is a script before it is sent, [`lab`] makes hosts out of
-//! containers before anything else looks at them, [`failure`] gives errors their exit codes. [`phases`] is the place to begin.
+//! containers before anything else looks at them, [`quorum`] says which members of etcd may go,
+//! [`failure`] gives errors their exit codes. [`phases`] is the place to begin.
 
 pub mod artifacts;
 pub mod catalog;
@@ -28,6 +29,7 @@ pub mod lab;
 pub mod observe;
 pub mod phases;
 pub mod plan;
+pub mod quorum;
 pub mod remote;
 pub mod report;
 pub mod resources;

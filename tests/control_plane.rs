@@ -535,6 +535,14 @@ fn shellcheck_finds_nothing_in_any_action() {
                     read(&name)
                 )
             }
+            name if name.starts_with("leaving-") => {
+                format!(
+                    "{}\n{}{}",
+                    read("prelude.sh"),
+                    read("leaving.sh"),
+                    read(name)
+                )
+            }
             name => format!("{}\n{}", read("prelude.sh"), read(name)),
         };
         let path = directory.path().join(&name);

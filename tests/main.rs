@@ -19,6 +19,7 @@ mod host_phases;
 mod inventory;
 mod joining;
 mod lab;
+mod leaving;
 mod membership;
 mod preflight;
 mod report;

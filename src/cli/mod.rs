@@ -3,11 +3,15 @@
 mod add_node;
 mod bundle;
 mod exec;
+mod leaving;
 mod reset;
 
 pub use add_node::AddNodeArgs;
 pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
 pub use exec::{ExecArgs, LimitArg, SshArgs};
+pub use leaving::{
+    DrainArgs, MaintenanceCommand, MaintenanceOffArgs, MaintenanceOnArgs, RemoveNodeArgs,
+};
 pub use reset::{RebuildArgs, ResetArgs};
 
 use std::path::PathBuf;
@@ -50,6 +54,19 @@ pub enum Command {
         after_help = "Examples:\n  baremetal check inventory.yaml\n  baremetal check inventory.yaml --offline    # the inventory alone"
     )]
     Check(CheckArgs),
+    /// Take a node out of service for a while, and bring it back
+    #[command(
+        after_help = "Examples:\n  baremetal maintenance on inventory.yaml w1 --reason 'new disk'\n  baremetal maintenance off inventory.yaml w1"
+    )]
+    Maintenance {
+        #[command(subcommand)]
+        command: MaintenanceCommand,
+    },
+    /// Drain nodes, take them out of etcd and the cluster, reset their hosts and edit the inventory; dead machines too
+    #[command(
+        after_help = "Examples:\n  baremetal remove-node inventory.yaml w2\n  baremetal remove-node inventory.yaml cp1 --dead --keep-entry    # its replacement joins with `up`\n  baremetal remove-node inventory.yaml w2 w3 --yes=homelab"
+    )]
+    RemoveNode(RemoveNodeArgs),
     /// Write every file of every host into a directory, without connecting to any
     #[command(after_help = "Example:\n  baremetal render inventory.yaml --out rendered/")]
     Render(RenderArgs),

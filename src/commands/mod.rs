@@ -8,9 +8,12 @@ mod confirm;
 mod exec;
 mod kubeconfig;
 mod lab;
+mod leaving;
+mod maintenance;
 mod open;
 mod plan;
 mod rebuild;
+mod remove_node;
 mod render;
 mod reset;
 mod run;
@@ -48,6 +51,8 @@ async fn work(command: Command) -> Result<Code> {
         Command::Up(target) => up::run(&target).await,
         Command::Plan(args) => plan::run(&args).await,
         Command::Check(args) => check::run(&args).await,
+        Command::Maintenance { command } => maintenance::run(&command).await,
+        Command::RemoveNode(args) => remove_node::run(&args).await,
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args).await,
         Command::Reset(args) => reset::run(&args).await,
@@ -72,6 +77,7 @@ fn load_options(source: &SourceArgs) -> LoadOptions {
     LoadOptions {
         bundle: source.bundle.clone(),
         kubernetes: source.kubernetes.clone(),
+        ..LoadOptions::default()
     }
 }
 
@@ -79,7 +85,7 @@ fn load_options(source: &SourceArgs) -> LoadOptions {
 fn bundle_from_environment() -> LoadOptions {
     LoadOptions {
         bundle: std::env::var_os("BAREMETAL_BUNDLE").map(Into::into),
-        kubernetes: None,
+        ..LoadOptions::default()
     }
 }
 

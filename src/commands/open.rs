@@ -10,7 +10,7 @@ use crate::{
     cli::{ReachArgs, Target},
     engine::{self, RunLog, Session, Stop},
     failure::{Code, Failure},
-    inventory::{self, Cluster},
+    inventory::{self, Cluster, LoadOptions},
     lab,
     observe::Observation,
     phases::{
@@ -24,8 +24,12 @@ use crate::{
 
 /// The inventory with what the command line says on top.
 pub(super) fn cluster(target: &Target) -> Result<Cluster> {
-    let mut cluster =
-        inventory::load_with(&target.inventory, &super::load_options(&target.source))?;
+    cluster_with(target, &super::load_options(&target.source))
+}
+
+/// As [`cluster`], with options of the command's own.
+pub(super) fn cluster_with(target: &Target, options: &LoadOptions) -> Result<Cluster> {
+    let mut cluster = inventory::load_with(&target.inventory, options)?;
     say_over(&mut cluster, target)?;
     Ok(cluster)
 }
@@ -128,10 +132,9 @@ impl Opened {
         })
     }
 
-    /// As [`Opened::new`], for work that needs neither artifacts nor the user's secrets: a bundle or a key that is gone stops nobody
-    /// from taking a cluster down.
-    pub async fn bare(run: &Run, target: &Target) -> Result<Self> {
-        let cluster = bare_cluster(target)?;
+    /// As [`Opened::new`], for work that needs neither artifacts nor the user's secrets: a bundle or a key that is gone stops
+    /// nobody from it. Only the hosts of `cluster` are connected.
+    pub async fn of(run: &Run, target: &Target, cluster: Cluster) -> Result<Self> {
         let artifacts = Artifacts::default();
         let reach = &target.connection.reach;
         let (cluster, session) = connect(run, &cluster, None, Secrets::default(), reach).await?;
@@ -140,6 +143,12 @@ impl Opened {
             artifacts,
             session,
         })
+    }
+
+    /// As [`Opened::new`], for work that needs neither artifacts nor the user's secrets: a bundle or a key that is gone stops nobody
+    /// from taking a cluster down.
+    pub async fn bare(run: &Run, target: &Target) -> Result<Self> {
+        Self::of(run, target, bare_cluster(target)?).await
     }
 
     /// Facts of every host, and whether the run may go on with what was reached.

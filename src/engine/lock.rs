@@ -193,13 +193,21 @@ impl Lock {
 
 /// Who asks: `root@desk, process 4711, since 2026-11-21T08-15-00Z: baremetal up lab.yaml`.
 fn holder(command: &str) -> String {
+    format!(
+        "{}, process {}, since {}: {command}",
+        operator(),
+        std::process::id(),
+        log::stamp(log::now())
+    )
+}
+
+/// Who runs this program, and where: `root@desk`.
+pub fn operator() -> String {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     format!(
-        "{}@{}, process {}, since {}: {command}",
+        "{}@{}",
         user.as_deref().unwrap_or("somebody"),
-        machine.trim(),
-        std::process::id(),
-        log::stamp(log::now())
+        machine.trim()
     )
 }

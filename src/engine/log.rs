@@ -78,6 +78,15 @@ fn prune(directory: &Path) -> io::Result<()> {
     logs.iter().take(excess).try_for_each(fs::remove_file)
 }
 
+/// The time as RFC 3339 has it: `2026-11-21T08:15:00Z`.
+pub fn time() -> String {
+    let stamp = stamp(now());
+    match stamp.split_once('T') {
+        Some((date, time)) => format!("{date}T{}", time.replace('-', ":")),
+        None => stamp,
+    }
+}
+
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now()

@@ -5,6 +5,7 @@
 mod exec;
 mod explain;
 mod graph;
+mod leaving;
 mod left;
 mod lock;
 mod log;
@@ -14,9 +15,9 @@ mod session;
 mod stage;
 mod stop;
 
-pub use lock::Lock;
-pub use log::RunLog;
-pub use observe::{elect, is_live};
+pub use lock::{Lock, operator};
+pub use log::{RunLog, time};
+pub use observe::{answers, elect, is_live};
 pub use run::Outcome;
 pub use session::{Options, Session};
 pub use stop::{Level, Stop};

@@ -119,7 +119,7 @@ impl Session {
         .await
     }
 
-    async fn probe(
+    pub(super) async fn probe(
         &self,
         host: &str,
         wanted: &[(PhaseId, Vec<Resource>)],
@@ -186,7 +186,8 @@ pub fn is_live(seen: &Observation) -> bool {
     seen.hosts.values().any(|host| answers(&host.facts))
 }
 
-pub(super) fn answers(facts: &Facts) -> bool {
+/// Whether the host is a control plane through which the cluster can be asked.
+pub fn answers(facts: &Facts) -> bool {
     facts.kube.admin_conf && facts.kube.apiserver_ready
 }
 

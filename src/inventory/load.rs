@@ -28,6 +28,8 @@ pub struct LoadOptions {
     pub bundle: Option<PathBuf>,
     /// Used instead of the inventory's `kubernetes`.
     pub kubernetes: Option<Version>,
+    /// Accept an even number of control planes, which is there while nodes leave one after the other.
+    pub even_control_planes: bool,
 }
 
 /// Reads an inventory; every mistake is found at once. Fails with [`Code::Inventory`].
@@ -175,6 +177,7 @@ pub(super) fn read_text(
     };
     let mut context = Context::new(&tree, path, mistakes);
     let mut cluster = resolve::cluster(&mut context, &value, document, options, path);
+    cluster.allow_even_control_planes |= options.even_control_planes;
     rules::check(&mut context, &cluster);
     if context.mistakes.is_empty() {
         cluster.warnings = context.warnings;

@@ -118,14 +118,7 @@ pub fn parse_api(
     stdout: &str,
 ) -> Result<ApiSeen> {
     let answers = sections(stdout);
-    let answer = |name: &str, what: &str| -> Result<&Answer> {
-        let answer = answers
-            .get(name)
-            .with_context(|| format!("{what} was not answered"))?;
-        // Guessing from half an answer would plan joins of members.
-        anyhow::ensure!(answer.status == 0, "{what}: {}", answer.err.trim());
-        Ok(answer)
-    };
+    let answer = |name: &str, what: &str| answer(&answers, name, what);
     let nodes: Value = serde_json::from_str(&answer("nodes", "the list of nodes")?.out)?;
     let system: Value = serde_json::from_str(&answer("system", "the objects of kubeadm")?.out)
         .context("the objects of kubeadm")?;
@@ -162,8 +155,21 @@ fn join_tokens(lines: &str) -> Vec<String> {
         .collect()
 }
 
+/// The answer to a question that must have been answered: guessing from half of it would plan joins of members.
+pub(super) fn answer<'a>(
+    answers: &'a BTreeMap<String, Answer>,
+    name: &str,
+    what: &str,
+) -> Result<&'a Answer> {
+    let answer = answers
+        .get(name)
+        .with_context(|| format!("{what} was not answered"))?;
+    anyhow::ensure!(answer.status == 0, "{what}: {}", answer.err.trim());
+    Ok(answer)
+}
+
 /// Splits the output at lines `%% NAME STATUS`.
-fn sections(stdout: &str) -> BTreeMap<String, Answer> {
+pub(super) fn sections(stdout: &str) -> BTreeMap<String, Answer> {
     let mut answers: BTreeMap<String, Answer> = BTreeMap::new();
     let mut current: Option<String> = None;
     for line in stdout.lines() {
@@ -192,14 +198,14 @@ fn sections(stdout: &str) -> BTreeMap<String, Answer> {
 }
 
 /// Items of a list, or the one object that was found instead of a list.
-fn items(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+pub(super) fn items(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value.get("items").and_then(Value::as_array) {
         Some(items) => Box::new(items.iter()),
         None => Box::new(std::iter::once(value)),
     }
 }
 
-fn texts(value: &Value) -> BTreeMap<String, String> {
+pub(super) fn texts(value: &Value) -> BTreeMap<String, String> {
     value
         .as_object()
         .into_iter()
@@ -208,15 +214,15 @@ fn texts(value: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn node(value: &Value) -> NodeSeen {
+pub(super) fn node(value: &Value) -> NodeSeen {
     let status = &value["status"];
     NodeSeen {
         name: text(&value["metadata"]["name"]),
@@ -283,7 +289,7 @@ fn read_system(system: &Value, seen: &mut ApiSeen) -> Result<()> {
 }
 
 /// Reads `etcdctl member list` (ID, status, name, peer URLs, client URLs, learner) and `endpoint health --cluster`.
-fn members(list: &str, health: &Answer) -> Vec<EtcdMember> {
+pub(super) fn members(list: &str, health: &Answer) -> Vec<EtcdMember> {
     let healthy = |url: &str| {
         let line = format!("{url} is healthy");
         health.out.contains(&line) || health.err.contains(&line)

@@ -5,6 +5,7 @@
 mod certificate;
 mod cluster;
 mod facts;
+mod leaving;
 
 pub(crate) use cluster::KUBE_PROXY_HASH;
 pub use cluster::{AddonSeen, ApiSeen, EtcdMember, NodeSeen, api_script, parse_api};
@@ -12,6 +13,10 @@ pub use facts::{
     Facts, Family, InterfaceAddress, KubeFacts, check_script, facts_script, parse_facts,
 };
 pub(crate) use facts::{ports, stores};
+pub use leaving::{
+    Budget, LeavingSeen, LonghornNode, LonghornSeen, PodSeen, Replica, leaving_script,
+    parse_leaving,
+};
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,7 @@ mod images;
 mod init;
 mod join;
 pub mod kubeadm;
+pub mod leaving;
 mod load_balancer;
 mod membership;
 mod metallb;
@@ -117,6 +118,12 @@ pub enum PhaseId {
     Storage,
     AddOns,
     Verify,
+    Cordon,
+    MoveReplicas,
+    Drain,
+    LeaveEtcd,
+    DeleteNode,
+    Uncordon,
     StopNode,
     RemoveState,
     RemoveNetwork,
@@ -155,6 +162,12 @@ pub fn name(id: PhaseId) -> &'static str {
         PhaseId::Storage => "storage",
         PhaseId::AddOns => "add-ons",
         PhaseId::Verify => "verify",
+        PhaseId::Cordon => "cordon",
+        PhaseId::MoveReplicas => "move-replicas",
+        PhaseId::Drain => "drain",
+        PhaseId::LeaveEtcd => "leave-etcd",
+        PhaseId::DeleteNode => "delete-node",
+        PhaseId::Uncordon => "uncordon",
         PhaseId::StopNode => "stop-node",
         PhaseId::RemoveState => "remove-state",
         PhaseId::RemoveNetwork => "remove-network",
@@ -169,6 +182,7 @@ pub fn title(id: PhaseId) -> &'static str {
         .iter()
         .find(|phase| phase.id == id)
         .map(|phase| phase.title)
+        .or_else(|| leaving::title(id))
         .or_else(|| reset::title(id))
         .unwrap_or_else(|| name(id))
 }

@@ -3,6 +3,7 @@
 mod killed;
 mod main_job;
 mod nodes_in;
+mod nodes_out;
 mod reset;
 mod secrets;
 mod services;

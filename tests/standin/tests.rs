@@ -430,3 +430,97 @@ fn a_join_needs_a_token_and_a_pin() {
         .contains("hash")
     );
 }
+
+fn budget(spec: Value) -> Value {
+    json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "namespace": "default"}, "spec": spec,
+    })
+}
+
+/// A pod as a node runs it, without controllers that would make another.
+fn running(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": name, "namespace": "default", "labels": {"app": "web"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n1", "controller": true}],
+        },
+        "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn budgets_refuse_evictions_and_nothing_else_does() {
+    let mut cluster = Cluster::new(1);
+    cluster.start(0);
+    let api = cluster.api(0);
+    eventually("namespaces", Duration::from_secs(20), async || {
+        api.get("/api/v1/namespaces/default").await.is_ok()
+    })
+    .await;
+    let make = async |kind: &str, object: &Value| {
+        crate::kubectl::send(&api, &kinds::of(kind), object, "test", true, false).await
+    };
+    make(
+        "Node",
+        &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}),
+    )
+    .await
+    .unwrap();
+    for name in ["a", "b"] {
+        make("Pod", &running(name)).await.unwrap();
+        let runs = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+        let path = format!("/api/v1/namespaces/default/pods/{name}/status");
+        let body = runs.to_string().into_bytes();
+        api.call("PATCH", &path, "application/merge-patch+json", &[], body)
+            .await
+            .unwrap();
+    }
+    for wrong in [
+        json!({"minAvailable": 1, "maxUnavailable": 1}),
+        json!({"minAvailable": "many"}),
+        json!({"minAvailble": 1}),
+    ] {
+        make("PodDisruptionBudget", &budget(wrong.clone()))
+            .await
+            .expect_err(&wrong.to_string());
+    }
+    let selector = json!({"matchLabels": {"app": "web"}});
+    make(
+        "PodDisruptionBudget",
+        &budget(json!({"minAvailable": 1, "selector": selector})),
+    )
+    .await
+    .unwrap();
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web";
+    eventually("the budget's status", Duration::from_secs(10), async || {
+        let status = api.get(budgets).await.unwrap()["status"].clone();
+        status["disruptionsAllowed"] == 1 && status["currentHealthy"] == 2
+    })
+    .await;
+    let evict = async |name: &str, version: &str| {
+        let body = json!({
+            "apiVersion": version, "kind": "Eviction", "metadata": {"name": name, "namespace": "default"},
+        });
+        let path = format!("/api/v1/namespaces/default/pods/{name}/eviction");
+        let body = body.to_string().into_bytes();
+        api.call("POST", &path, "application/json", &[], body)
+            .await
+            .map_err(|error| error.to_string())
+    };
+    let refused = evict("a", "policy/v1beta1").await.unwrap_err();
+    assert!(refused.contains("BadRequest"), "{refused}");
+    evict("a", "policy/v1").await.unwrap();
+    let refused = evict("b", "policy/v1").await.unwrap_err();
+    assert_eq!(
+        refused,
+        "Error from server (TooManyRequests): Cannot evict pod as it would violate the pod's disruption budget."
+    );
+    api.call("DELETE", budgets, "", &[], Vec::new())
+        .await
+        .unwrap();
+    evict("b", "policy/v1").await.unwrap();
+    let gone = evict("b", "policy/v1").await.unwrap_err();
+    assert!(gone.contains("NotFound"), "{gone}");
+}

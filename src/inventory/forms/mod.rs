@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::cluster::Taint;
 pub use addresses::{AddressRange, range};
 pub use names::{dns_label, dns_subdomain, label_key, label_value};
-pub use quantities::{WantedVersion, quantity_value};
+pub use quantities::{WantedVersion, duration, quantity_value};
 
 /// Why a text is refused, worded to follow the text itself: `is not an address; write …`.
 pub type Refusal = String;

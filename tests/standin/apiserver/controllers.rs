@@ -58,6 +58,8 @@ async fn tick(store: &Arc<Store>, settled: bool) -> Result<(), Failure> {
     super::tokens::tick(&objects).await?;
     nodes(&objects, settled).await?;
     pods(&objects).await?;
+    super::eviction::tick(&objects).await?;
+    super::longhorn::tick(&objects).await?;
     super::services::tick(&objects).await
 }
 

@@ -4,6 +4,8 @@ mod access;
 mod admission;
 pub mod controllers;
 mod errors;
+mod eviction;
+mod longhorn;
 mod objects;
 mod patch;
 mod routes;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Failure, Objects, admission, objects::Live, patch};
+use super::{Failure, Objects, admission, eviction, objects::Live, patch};
 use crate::{
     kinds::{self, Kind},
     net::{Request, Response},
@@ -63,6 +63,11 @@ pub async fn answer(objects: &Objects, request: &Request) -> Result<Response, Fa
         },
         ("GET", None) => list(objects, &target, request).await,
         ("POST", None) => create(objects, &target, request).await,
+        ("POST", Some(name))
+            if kind.kind == "Pod" && target.part.as_deref() == Some("eviction") =>
+        {
+            eviction::evict(objects, namespace, name, request).await
+        }
         ("PUT", Some(name)) => {
             let body = body(request)?;
             admission::check(objects, kind, namespace, &body).await?;

@@ -8,6 +8,7 @@ const WORKLOAD: &str = "template selector replicas minReadySeconds revisionHisto
 const JOB: &str = "template selector parallelism completions activeDeadlineSeconds backoffLimit manualSelector ttlSecondsAfterFinished completionMode suspend podFailurePolicy podReplacementPolicy backoffLimitPerIndex maxFailedIndexes managedBy successPolicy";
 const POD: &str = "volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount automountServiceAccountToken nodeName hostNetwork hostPID hostIPC shareProcessNamespace securityContext imagePullSecrets hostname subdomain affinity schedulerName tolerations hostAliases priorityClassName priority dnsConfig readinessGates runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints setHostnameAsFQDN os hostUsers schedulingGates resourceClaims resources";
 const CONTAINER: &str = "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty restartPolicyRules";
+const BUDGET: &str = "minAvailable maxUnavailable selector unhealthyPodEvictionPolicy";
 const SERVICE: &str = "ports selector clusterIP clusterIPs type externalIPs sessionAffinity loadBalancerIP loadBalancerSourceRanges externalName externalTrafficPolicy healthCheckNodePort publishNotReadyAddresses sessionAffinityConfig ipFamilies ipFamilyPolicy allocateLoadBalancerNodePorts loadBalancerClass internalTrafficPolicy trafficDistribution";
 const METADATA: &str = "name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields";
 
@@ -41,8 +42,15 @@ pub fn unknown_field(kind: &Kind, object: &Value) -> Option<String> {
     let top = match kind.kind.as_str() {
         "ConfigMap" => "data binaryData immutable",
         "Secret" => "data stringData type immutable",
-        "Namespace" | "Node" | "Service" | "Deployment" | "DaemonSet" | "StatefulSet" | "Job"
-        | "Pod" => "spec status",
+        "Namespace"
+        | "Node"
+        | "Service"
+        | "Deployment"
+        | "DaemonSet"
+        | "StatefulSet"
+        | "Job"
+        | "Pod"
+        | "PodDisruptionBudget" => "spec status",
         "StorageClass" => {
             "provisioner parameters reclaimPolicy mountOptions allowVolumeExpansion volumeBindingMode allowedTopologies"
         }
@@ -66,6 +74,7 @@ pub fn unknown_field(kind: &Kind, object: &Value) -> Option<String> {
             }
             "Job" => fields(spec, "spec.", JOB).or_else(|| template(&spec["template"])),
             "Pod" => pod(spec, "spec."),
+            "PodDisruptionBudget" => fields(spec, "spec.", BUDGET),
             "Service" => fields(spec, "spec.", SERVICE).or_else(|| {
                 each(
                     &spec["ports"],
@@ -97,6 +106,7 @@ pub fn missing_field(kind: &Kind, object: &Value) -> Option<String> {
             containers(&spec["template"]["spec"])
         }
         "Pod" => containers(spec),
+        "PodDisruptionBudget" => super::eviction::problem(object),
         "Service"
             if spec["type"] != "ExternalName"
                 && spec["ports"].as_array().is_none_or(Vec::is_empty)

@@ -4,6 +4,7 @@ mod api;
 mod apply;
 mod delete;
 mod diff;
+mod drain;
 mod get;
 mod jsonpath;
 mod kustomize;
@@ -52,7 +53,7 @@ pub fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
         "uncordon" => with(&flags(nodes::FLAGS)?, async |api, flags| {
             nodes::cordon(api, flags, false).await
         }),
-        "drain" => with(&flags(nodes::FLAGS)?, nodes::drain),
+        "drain" => with(&flags(nodes::FLAGS)?, drain::run),
         "rollout" => with(&flags(wait::FLAGS)?, wait::rollout),
         "wait" => with(&flags(wait::FLAGS)?, wait::run),
         "kustomize" => {

@@ -1,10 +1,10 @@
-//! `kubectl taint`, `cordon`, `uncordon` and `drain`.
+//! `kubectl taint`, `cordon` and `uncordon`.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::{Api, get};
-use crate::{args::Flags, complain, kinds, say};
+use crate::{args::Flags, say};
 
 pub const FLAGS: &str = "overwrite all l,selector= dry-run= o,output= field-manager= ignore-daemonsets delete-emptydir-data force grace-period= timeout= disable-eviction pod-selector= skip-wait-for-delete-timeout= chunk-size=";
 
@@ -90,50 +90,7 @@ pub async fn cordon(api: &Api, flags: &Flags, on: bool) -> Result<u8> {
     Ok(0)
 }
 
-pub async fn drain(api: &Api, flags: &Flags) -> Result<u8> {
-    cordon(api, flags, true).await?;
-    for node in nodes(api, flags, &with_kind(&flags.rest)).await? {
-        let name = get::name(&node);
-        let pods = api.get("/api/v1/pods").await?;
-        let mut evicted = Vec::new();
-        for pod in pods["items"].as_array().into_iter().flatten() {
-            if pod["spec"]["nodeName"] != name || pod["status"]["phase"] == "Succeeded" {
-                continue;
-            }
-            let place = format!(
-                "{}/{}",
-                pod["metadata"]["namespace"].as_str().unwrap_or_default(),
-                get::name(pod)
-            );
-            match pod["metadata"]["ownerReferences"][0]["kind"].as_str() {
-                Some("Node") => {}
-                Some("DaemonSet") if flags.on("ignore-daemonsets") => {}
-                Some("DaemonSet") => bail!(
-                    "error: unable to drain node {name:?} due to error: cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): {place}"
-                ),
-                None if !flags.on("force") => bail!(
-                    "error: unable to drain node {name:?} due to error: cannot delete Pods that declare no controller (use --force to override): {place}"
-                ),
-                _ => evicted.push(pod.clone()),
-            }
-        }
-        for pod in &evicted {
-            say(format!(
-                "evicting pod {}/{}",
-                pod["metadata"]["namespace"].as_str().unwrap_or_default(),
-                get::name(pod)
-            ));
-            let (path, _) = api.path(&kinds::of("Pod"), pod);
-            if let Err(problem) = api.call("DELETE", &path, "", &[], Vec::new()).await {
-                complain(&format!("{problem:#}"));
-            }
-        }
-        say(format!("node/{name} drained"));
-    }
-    Ok(0)
-}
-
-fn with_kind(names: &[String]) -> Vec<String> {
+pub fn with_kind(names: &[String]) -> Vec<String> {
     match names.iter().any(|name| name.contains('/')) {
         true => names.to_vec(),
         false => std::iter::once("nodes".to_owned())
@@ -142,7 +99,7 @@ fn with_kind(names: &[String]) -> Vec<String> {
     }
 }
 
-async fn nodes(api: &Api, flags: &Flags, words: &[String]) -> Result<Vec<Value>> {
+pub async fn nodes(api: &Api, flags: &Flags, words: &[String]) -> Result<Vec<Value>> {
     let mut nodes = Vec::new();
     let selector = flags.get("selector").unwrap_or_default();
     for wanted in api.wanted(words).await? {

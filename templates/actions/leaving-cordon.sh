@@ -1,0 +1,2 @@
+# No new pods come to this node. Argument: node.
+mark "$1"

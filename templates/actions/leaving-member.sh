@@ -1,0 +1,38 @@
+# On a control plane that stays: the member of a node leaves etcd, if those that are left have a quorum. Counted on the live list.
+# Arguments: node, peer URL of the node, etcd endpoint.
+node=$1 peer=$2 etcd_endpoint=$3
+
+count() {
+	etcd member list >"$BM/members" || return 1
+	etcd endpoint health --cluster >"$BM/health" 2>&1 || true
+	id='' voters=0 alive=0 dead=
+	while IFS=, read -r member status name peers clients learner; do
+		status=${status# } name=${name# } peers=${peers# } clients=${clients# } learner=${learner# }
+		if [ "$peers" = "$peer" ] || [ "$name" = "$node" ]; then
+			id=$member
+			continue
+		fi
+		[ "$learner" != true ] || continue
+		voters=$((voters + 1))
+		if [ "$status" = started ] && grep -qF "${clients%%,*} is healthy" "$BM/health"; then
+			alive=$((alive + 1))
+		else
+			dead="$dead ${name:-$peers}"
+		fi
+	done <"$BM/members"
+	needed=$((voters / 2 + 1))
+}
+
+quorum_without_it() { count && [ "$alive" -ge "$needed" ]; }
+gone() { quorum_without_it && [ -z "$id" ]; }
+
+within 30 count || fail "etcd does not say who its members are"
+if [ -z "$id" ]; then
+	say "$node is no member of etcd"
+	exit 0
+fi
+[ "$voters" -gt 0 ] || fail "$node is the last member of etcd: it is not removed"
+within 30 quorum_without_it ||
+	fail "$node is not removed from etcd: without it $alive of $voters members are alive, $needed are needed; dead:$dead"
+run etcd member remove "$id"
+within 60 gone || fail "etcd has no quorum without $node yet: $alive of $voters members are alive, $needed are needed"
