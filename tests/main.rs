@@ -28,3 +28,4 @@ mod resources;
 mod ssh;
 mod support;
 mod topologies;
+mod wire;

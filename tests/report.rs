@@ -547,3 +547,19 @@ fn the_summary_says_what_there_is_and_what_to_do_next() {
     let text = text.replace(&directory.path().display().to_string(), "DIR");
     insta::assert_snapshot!("summary", text);
 }
+
+#[test]
+fn a_check_that_was_not_made_is_said_to_be_skipped() {
+    let skipped = Finding {
+        id: "wire",
+        host: "w1".to_owned(),
+        level: Level::Skipped,
+        found: "not checked: no python3".to_owned(),
+        needed: "Python".to_owned(),
+        fix: "install it".to_owned(),
+    };
+    let text = report::findings(&[skipped], 80);
+    let expected = "skip wire on w1\n     found   not checked: no python3\n     needed  Python\n     fix     install it\n\n\
+                    1 not checked; `--skip-check ID` leaves a check out\n";
+    assert_eq!(text, expected);
+}

@@ -1,5 +1,7 @@
 //! `baremetal check`: every preflight check on every host, and nothing changed.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 
 use super::{
@@ -44,23 +46,28 @@ fn offline(args: &CheckArgs) -> Result<Ending> {
 
 async fn check(opened: &Opened) -> Result<Ending> {
     let seen = opened.facts_to_check().await?;
-    let findings = preflight::check(&opened.cluster, &seen);
+    let mut findings = preflight::check(&opened.cluster, &seen);
+    findings.extend(opened.session.wire(&opened.artifacts, &seen).await?);
+    // Host by host, as the inventory has them.
+    let place = |name: &str| {
+        opened
+            .cluster
+            .hosts
+            .iter()
+            .position(|host| host.name == name)
+    };
+    findings.sort_by_key(|finding| place(&finding.host));
     super::show_findings(&opened.session, &findings);
     opened.gate(&seen, &findings)?;
     opened.all_reached()?;
-    let warnings = findings
-        .iter()
-        .filter(|finding| finding.level == Level::Warning)
-        .count();
+    let of = |level: Level| findings.iter().filter(|one| one.level == level).count();
     let hosts = count(opened.cluster.hosts.len(), "host");
-    let message = if warnings == 0 {
-        format!("{hosts} fit for {}", opened.cluster.name)
-    } else {
-        format!(
-            "{hosts} fit for {}, {}",
-            opened.cluster.name,
-            count(warnings, "warning")
-        )
-    };
+    let mut message = format!("{hosts} fit for {}", opened.cluster.name);
+    if of(Level::Warning) > 0 {
+        let _ = write!(message, ", {}", count(of(Level::Warning), "warning"));
+    }
+    if of(Level::Skipped) > 0 {
+        let _ = write!(message, ", {} not checked", of(Level::Skipped));
+    }
     Ok(Ending::new(Code::Done, message))
 }

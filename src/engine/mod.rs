@@ -14,6 +14,7 @@ mod run;
 mod session;
 mod stage;
 mod stop;
+mod wire;
 
 pub use lock::{Lock, operator};
 pub use log::{RunLog, time};

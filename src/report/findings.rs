@@ -22,7 +22,7 @@ pub fn findings(findings: &[Finding], width: usize) -> String {
             }),
         }
     }
-    entries.sort_by_key(|entry| entry.finding.level == Level::Warning);
+    entries.sort_by_key(|entry| entry.finding.level as u8);
     if entries.is_empty() {
         return String::new();
     }
@@ -31,16 +31,16 @@ pub fn findings(findings: &[Finding], width: usize) -> String {
     } else {
         blocks(&entries, width)
     };
-    let failures = findings
-        .iter()
-        .filter(|finding| finding.level == Level::Failure)
-        .count();
-    let warnings = findings.len() - failures;
-    let totals: Vec<String> = [(failures, "failure"), (warnings, "warning")]
+    let of = |level: Level| findings.iter().filter(|one| one.level == level).count();
+    let mut totals: Vec<String> = [(Level::Failure, "failure"), (Level::Warning, "warning")]
         .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| count(number, word))
+        .filter(|(level, _)| of(*level) > 0)
+        .map(|(level, word)| count(of(level), word))
         .collect();
+    match of(Level::Skipped) {
+        0 => {}
+        skipped => totals.push(format!("{skipped} not checked")),
+    }
     let _ = writeln!(
         out,
         "\n{}; `--skip-check ID` leaves a check out",
@@ -57,10 +57,9 @@ struct Entry<'a> {
 impl Entry<'_> {
     fn is_like(&self, other: &Finding) -> bool {
         let key = |finding: &Finding| {
-            let level = finding.level == Level::Failure;
             (
                 finding.id,
-                level,
+                finding.level,
                 finding.found.clone(),
                 finding.needed.clone(),
                 finding.fix.clone(),
@@ -73,6 +72,7 @@ impl Entry<'_> {
         match self.finding.level {
             Level::Failure => "FAIL",
             Level::Warning => "warn",
+            Level::Skipped => "skip",
         }
     }
 }

@@ -55,6 +55,7 @@ impl Outcome {
                 ..FailureReport::default()
             })),
             Level::Warning => Self::Passed,
+            Level::Skipped => Self::Skipped(finding.found.clone()),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Stream {
     }
 
     /// What was said on stderr, when it has ended.
-    pub(super) async fn errors(&mut self) -> String {
+    pub async fn errors(&mut self) -> String {
         self.stderr.end().await
     }
 

@@ -1,5 +1,6 @@
 //! End to end on lab hosts: real SSH, systemd, containerd, haproxy and keepalived. Run by `tests/run.sh`.
 
+mod check;
 mod killed;
 mod main_job;
 mod nodes_in;

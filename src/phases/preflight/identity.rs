@@ -1,5 +1,7 @@
 //! Who a host is, and whether it is somebody else's already.
 
+use std::collections::BTreeMap;
+
 use super::{Found, Level, Look};
 
 /// Identifiers that vendors leave in place of one.
@@ -33,56 +35,46 @@ pub(super) fn name(look: &Look<'_>) -> Vec<Found> {
     )]
 }
 
-/// Hosts that are named as twins of one; of two hundred clones each would name all others.
-const NAMED: usize = 5;
+/// Hosts that are named as twins; two hundred clones of one disk would fill the screen.
+const NAMED: usize = 6;
 
-/// Each of the host's values that other hosts have too, after what says so: `which cp1 and cp2 have too`.
-fn twins(look: &Look<'_>, values: impl Fn(&Look<'_>) -> Vec<String>) -> Vec<(String, String)> {
-    let own = values(look);
-    let mut twins: Vec<(String, Vec<&str>)> = Vec::new();
+/// `cp1 and w1`, `cp1, cp2, cp3, w1, w2, w3 and 194 more`.
+fn named(hosts: &[&str]) -> String {
+    if hosts.len() > NAMED {
+        let more = hosts.len() - NAMED;
+        return format!("{} and {more} more", hosts[..NAMED].join(", "));
+    }
+    match hosts.split_last() {
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Values of this host's facts that others have too, with all hosts that have them: the same words on each of them, so that
+/// they are one line.
+fn twins(look: &Look<'_>, value: impl Fn(&Look<'_>) -> Vec<String>) -> Vec<String> {
+    let own = value(look);
+    let mut twins: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for host in &look.cluster.hosts {
         let Some(seen) = look.seen.hosts.get(&host.name) else {
             continue;
         };
-        if host.name == look.host.name {
-            continue;
-        }
-        let other = values(&Look {
+        let other = value(&Look {
             host,
             facts: &seen.facts,
             ..*look
         });
-        for one in own
-            .iter()
-            .filter(|one| !one.is_empty() && other.contains(one))
-        {
-            match twins.iter_mut().find(|(value, _)| value == one) {
-                Some((_, names)) => names.push(&host.name),
-                None => twins.push((one.clone(), vec![&host.name])),
+        for one in &own {
+            if !one.is_empty() && other.contains(one) {
+                twins.entry(one.clone()).or_default().push(&host.name);
             }
         }
     }
     twins
         .into_iter()
-        .map(|(value, names)| (have(&names), value))
+        .filter(|(_, hosts)| hosts.len() > 1)
+        .map(|(one, hosts)| format!("{one} is on {}", named(&hosts)))
         .collect()
-}
-
-/// `which cp1 has too`, `which cp1, cp2, cp3, w1, w2 and 195 more have too`.
-fn have(names: &[&str]) -> String {
-    if names.len() > NAMED {
-        let more = names.len() - NAMED;
-        return format!(
-            "which {} and {more} more have too",
-            names[..NAMED].join(", ")
-        );
-    }
-    match names {
-        [first @ .., last] if !first.is_empty() => {
-            format!("which {} and {last} have too", first.join(", "))
-        }
-        names => format!("which {} has too", names.concat()),
-    }
 }
 
 pub(super) fn hostname(look: &Look<'_>) -> Vec<Found> {
@@ -93,10 +85,10 @@ pub(super) fn hostname(look: &Look<'_>) -> Vec<Found> {
     let own = &look.facts.hostname;
     let mut found: Vec<Found> = twins(look, |one| vec![one.facts.hostname.clone()])
         .into_iter()
-        .map(|(twins, name)| {
+        .map(|found| {
             Found::new(
                 Level::Failure,
-                format!("`{name}`, {twins}"),
+                found,
                 "a hostname of its own",
                 "`hostnamectl set-hostname`, or let `baremetal` set it: remove `manage-hostname: false` from the inventory",
             )
@@ -120,10 +112,9 @@ pub(super) fn machine_id(look: &Look<'_>) -> Vec<Found> {
     }
     twins(look, |one| vec![one.facts.machine_id.clone()])
         .into_iter()
-        .map(|(twins, id)| {
-            let found = format!("{id}, {twins}");
+        .map(|found| {
             Found::new(
-                look.real(),
+                Level::Failure,
                 found,
                 "a machine-id of its own: a cloned disk was not made new",
                 fix,
@@ -152,10 +143,7 @@ pub(super) fn product_uuid(look: &Look<'_>) -> Vec<Found> {
         vec![one.facts.one("product-uuid").to_lowercase()]
     })
     .into_iter()
-    .map(|(twins, id)| {
-        let found = format!("{id}, {twins}");
-        Found::new(level, found, "a product_uuid of its own", fix)
-    })
+    .map(|found| Found::new(level, found, "a product_uuid of its own", fix))
     .collect()
 }
 
@@ -169,10 +157,10 @@ pub(super) fn mac(look: &Look<'_>) -> Vec<Found> {
             .collect()
     })
     .into_iter()
-    .map(|(twins, mac)| {
+    .map(|found| {
         Found::new(
             look.real(),
-            format!("{mac}, {twins}"),
+            found,
             "network cards with addresses of their own",
             "give cloned virtual machines new addresses",
         )
@@ -222,7 +210,7 @@ pub(super) fn leftovers(look: &Look<'_>) -> Vec<Found> {
             Level::Failure,
             "a control plane runs on a host that the inventory calls a worker",
             "the role that the host has",
-            "give it the role `control-plane`, or remove the node (`baremetal remove-node`) and join it again",
+            "give it the role `control-plane`, or remove the node and join it again",
         ));
     }
     if !kube.kubelet_conf && !look.facts.all("cni").is_empty() && host.is_node() {

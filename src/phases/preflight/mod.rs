@@ -1,10 +1,13 @@
 //! Checks before anything changes: every failure of every host in one run.
+//!
+//! [`check`] looks at what each host says of itself; [`wire`] is what hosts tell of each other.
 
 mod identity;
 mod machine;
 mod network;
 mod software;
 mod storage;
+pub mod wire;
 
 use serde::Serialize;
 
@@ -31,12 +34,15 @@ pub struct Finding {
 pub enum Level {
     Failure,
     Warning,
+    /// The check could not be made: never taken for passed.
+    Skipped,
 }
 
 macro_rules! checks {
-    ($($id:literal, $title:literal, $check:path;)*) => {
+    ($($id:literal, $title:literal, $check:path;)* between hosts $($wire:literal, $what:literal;)*) => {
         /// Id and title of every check, in the order in which they are made.
-        pub const IDS: &[(&str, &str)] = &[$(($id, $title)),*];
+        pub const IDS: &[(&str, &str)] = &[$(($id, $title),)* $(($wire, $what)),*];
+        const BETWEEN: &[&str] = &[$($wire),*];
         const CHECKS: &[(&str, Check)] = &[$(($id, $check)),*];
     };
 }
@@ -76,6 +82,16 @@ checks! {
     "longhorn-crypt",    "dm_crypt for encrypted volumes",                                storage::crypt;
     "multipath",         "multipathd leaves Longhorn's devices alone",                    storage::multipath;
     "data-disk",         "data disks are there and mounted",                              storage::data_disk;
+    between hosts
+    "wire",              "a host that can take part in the checks below; skips them all";
+    "reach",             "hosts reach the ports of each other that the cluster needs";
+    "mtu",               "packets of full size get from host to host";
+    "vrrp-id",           "nobody else uses the VRRP id";
+    "pool",              "MetalLB's addresses are free or ours";
+    "etcd-disk",         "a disk that is fast enough for etcd";
+    "registries",        "registries, mirrors and download servers answer";
+    "dns",               "name servers answer, names are known";
+    "time-servers",      "time servers answer";
 }
 
 /// What a check may look at. Pure data.
@@ -180,7 +196,7 @@ fn skipped(cluster: &Cluster, host: &Host, id: &str) -> bool {
         .skip_checks
         .iter()
         .chain(&host.skip_checks)
-        .any(|skip| skip == id)
+        .any(|skip| skip == id || (skip == wire::ALL && BETWEEN.contains(&id)))
 }
 
 /// Whether every check that the user skips is one.
