@@ -25,6 +25,7 @@ mod preflight;
 mod report;
 mod reset;
 mod resources;
+mod settings;
 mod ssh;
 mod support;
 mod topologies;

@@ -15,7 +15,7 @@ use crate::topologies::{self, artifacts, cluster, member, untouched};
 const PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 /// What a cluster looks like from inside after `up` of `text`.
-fn live(text: &str) -> (Cluster, Observation) {
+pub(crate) fn live(text: &str) -> (Cluster, Observation) {
     let cluster = cluster(text);
     let mut seen = untouched(&cluster);
     let nets = |nets: &[ipnet::IpNet]| {

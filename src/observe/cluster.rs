@@ -41,6 +41,8 @@ pub struct ApiSeen {
     pub dns_nodes: Vec<String>,
     /// `ClusterConfiguration` of the live kubeadm-config.
     pub cluster_configuration: Option<Value>,
+    /// `KubeletConfiguration` of the live kubelet-config: what nodes that join begin with.
+    pub kubelet: Option<Value>,
     /// Ids of join tokens of ours that are still there: a run was killed before it could take them back.
     pub join_tokens: Vec<String>,
     /// By add-on name.
@@ -84,7 +86,7 @@ pub struct AddonSeen {
 /// Questions that every cluster is asked; answers are sections of the script's output.
 const QUESTIONS: &str = r#"
 ask nodes kube get nodes -o json
-ask system kube -n kube-system get configmap/kube-proxy configmap/kubeadm-config daemonset/kube-proxy deployment/coredns endpoints/kube-dns --ignore-not-found -o json
+ask system kube -n kube-system get configmap/kube-proxy configmap/kubeadm-config configmap/kubelet-config daemonset/kube-proxy deployment/coredns endpoints/kube-dns --ignore-not-found -o json
 ask tokens kube -n kube-system get secrets -o 'jsonpath={range .items[*]}{.metadata.name}{" "}{.data.description}{"\n"}{end}'
 ask etcd-members etcd member list
 ask etcd-health etcd endpoint health --cluster
@@ -265,6 +267,9 @@ fn read_system(system: &Value, seen: &mut ApiSeen) -> Result<()> {
             }
             ("ConfigMap", "kubeadm-config") => {
                 seen.cluster_configuration = yaml(&object["data"]["ClusterConfiguration"])?;
+            }
+            ("ConfigMap", "kubelet-config") => {
+                seen.kubelet = yaml(&object["data"]["kubelet"])?;
             }
             ("DaemonSet", "kube-proxy") => {
                 seen.kube_proxy_daemon_set = true;

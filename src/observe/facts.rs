@@ -85,6 +85,18 @@ pub struct KubeFacts {
     pub holds_vip: bool,
     /// sha256 of files that must be the same on all control planes, by path.
     pub shared_files: BTreeMap<String, String>,
+    /// When what kubeadm made, and what it was asked for, was written: microseconds of the epoch, by path.
+    pub times: BTreeMap<String, u64>,
+    /// Flags that kubeadm gave the kubelet, as they stand in `kubeadm-flags.env`.
+    pub kubelet_flags: Option<String>,
+    /// The kubelet's configuration.
+    pub kubelet_config: Option<serde_json::Value>,
+    /// Flags of etcd without dashes, from its manifest: `name=cp1`.
+    pub etcd_args: Vec<String>,
+    /// Names and addresses in the API server's certificate; empty where a control plane has lost it.
+    pub apiserver_names: Option<Vec<String>>,
+    /// Files in the directory of kubeadm's patches.
+    pub patches: Vec<String>,
 }
 
 impl Facts {
@@ -354,7 +366,40 @@ fn kube(facts: &Facts) -> KubeFacts {
             .filter_map(|line| line.split_once(' '))
             .map(|(sum, path)| (path.to_owned(), sum.to_owned()))
             .collect(),
+        times: facts
+            .all("time")
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .filter_map(|(time, path)| Some((path.to_owned(), microseconds(time)?)))
+            .collect(),
+        kubelet_flags: facts.all("kubelet-flags").first().cloned(),
+        kubelet_config: facts
+            .all("kubelet-config")
+            .first()
+            .and_then(|text| decoded(text))
+            .and_then(|text| serde_yaml::from_str(&text).ok()),
+        etcd_args: facts.all("etcd-arg").to_vec(),
+        apiserver_names: facts
+            .all("apiserver-certificate")
+            .first()
+            .map(|text| certificate::alternative_names(text).unwrap_or_default()),
+        patches: facts.all("patch").to_vec(),
     }
+}
+
+/// Of seconds with a fraction: `1732203000.123456789`.
+fn microseconds(time: &str) -> Option<u64> {
+    let (seconds, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let fraction: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    Some(seconds.parse::<u64>().ok()? * 1_000_000 + fraction.parse::<u64>().ok()?)
+}
+
+fn decoded(base64: &str) -> Option<String> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(base64)
+        .ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -371,7 +416,9 @@ mod tests {
         let facts = parse_facts(
             "os=rocky\nos-like=rhel centos fedora\nmachine=aarch64\ncgroup=2\ncpus=4\nmemory-kb=2048\n\
              address=eth0 10.0.0.1/24\naddress=eth0 10.0.0.9/32\naddress=eth0 fe80::1/64\nvip-wanted=10.0.0.9\n\
-             conf=kubelet.conf\nmanifest=etcd.yaml\nunit=kubelet.service loaded active enabled\n\
+             conf=kubelet.conf\nmanifest=etcd.yaml\ntime=1732203000.000000001 /a\ntime=1732203000.5 /b c\n\
+             kubelet-flags=--v=3 --node-ip=10.0.0.1\nkubelet-config=bWF4UG9kczogMjAwCg==\netcd-arg=name=cp1\n\
+             apiserver-certificate=\npatch=a.yaml\nunit=kubelet.service loaded active enabled\n\
              shared=00ff /etc/kubernetes/pki/ca.crt\nserver=https://10.0.0.9:6443\n\
              containerd=containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3\nend=yes\n",
         )
@@ -392,6 +439,29 @@ mod tests {
             facts.kube.shared_files["/etc/kubernetes/pki/ca.crt"],
             "00ff"
         );
+        assert_eq!(
+            facts.kube.times,
+            [
+                ("/a".to_owned(), 1_732_203_000_000_000),
+                ("/b c".to_owned(), 1_732_203_000_500_000)
+            ]
+            .into()
+        );
+        assert_eq!(
+            facts.kube.kubelet_flags.as_deref(),
+            Some("--v=3 --node-ip=10.0.0.1")
+        );
+        assert_eq!(
+            facts.kube.kubelet_config,
+            Some(serde_json::json!({"maxPods": 200}))
+        );
+        assert_eq!(facts.kube.etcd_args, ["name=cp1"]);
+        assert_eq!(
+            facts.kube.apiserver_names,
+            Some(Vec::new()),
+            "a certificate that is lost"
+        );
+        assert_eq!(facts.kube.patches, ["a.yaml"]);
         assert_eq!(facts.containerd(), Some(semver::Version::new(1, 6, 20)));
         assert_eq!(
             facts.interface_of("10.0.0.1".parse().unwrap()),

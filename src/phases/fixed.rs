@@ -6,9 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Differences, Refusal};
+use super::{Differences, Refusal, kubeadm};
 use crate::{
-    inventory::{Cluster, PodNetwork},
+    inventory::{Cluster, Host, PodNetwork},
     observe::Observation,
 };
 
@@ -45,7 +45,59 @@ pub(super) fn differences(cluster: &Cluster, seen: &Observation, file: &Path) ->
     }
     found.refusals.extend(encryption(cluster, live, &file));
     found.refusals.extend(plugin(cluster, seen, &file));
+    for host in cluster.nodes() {
+        found.refusals.extend(kubelet(cluster, host, seen, &file));
+    }
     found
+}
+
+/// What a kubelet keeps on disk about the pods that it runs, and does not start with when it is told otherwise.
+fn kubelet(
+    cluster: &Cluster,
+    host: &Host,
+    seen: &Observation,
+    file: &std::path::Display<'_>,
+) -> Option<Refusal> {
+    let facts = &seen.hosts.get(&host.name)?.facts;
+    let live = facts.kube.kubelet_config.as_ref()?;
+    let wanted = kubeadm::kubelet_wanted(cluster, host, facts);
+    let value = |config: &Value, key: &str, default: &str| {
+        config[key].as_str().unwrap_or(default).to_owned()
+    };
+    let pinned = value(live, "cpuManagerPolicy", "none") == "static";
+    [
+        ("cpuManagerPolicy", "none"),
+        ("memoryManagerPolicy", "None"),
+        ("reservedSystemCPUs", ""),
+    ]
+    .into_iter()
+    .filter(|(key, _)| pinned || *key != "reservedSystemCPUs")
+    .find_map(|(key, default)| {
+        let (live, wanted) = (value(live, key, default), value(&wanted, key, default));
+        (live != wanted).then(|| {
+            let shown = |value: &str| {
+                if value.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    value.to_owned()
+                }
+            };
+            Refusal::new(
+                format!(
+                    "{key} of {}'s kubelet is {} in the file, but {} in the cluster: a kubelet that has pods does not start \
+                     with another",
+                    host.name,
+                    shown(&wanted),
+                    shown(&live)
+                ),
+                format!(
+                    "put the setting back in {file}; or `baremetal remove-node {file} {}` and `baremetal add-node {file} {} \
+                     --address {}` after the change",
+                    host.name, host.name, host.address
+                ),
+            )
+        })
+    })
 }
 
 /// Where the live `ClusterConfiguration` has it, key of the file, what the file says, and why it stays.

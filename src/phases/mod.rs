@@ -21,6 +21,7 @@ mod os;
 pub mod preflight;
 pub mod reset;
 mod runtime;
+mod settings;
 mod shell;
 mod storage;
 mod strict_arp;
@@ -53,16 +54,18 @@ pub const PHASES: &[Phase] = &[
     phase(PhaseId::LoadBalancer,      "load balancer and virtual IP",          On::VipHolders,         AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::ControlPlaneFiles, "files that kubeadm does not copy",      On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::Init,              "first control plane",                   On::FirstControlPlane,  AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Some(PhaseId::LoadBalancer)]),
+    phase(PhaseId::Configuration,     "configuration in the cluster",          On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
     phase(PhaseId::Network,           "pod network",                           On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
-    phase(PhaseId::JoinControlPlane,  "join control planes",                   On::OtherControlPlanes, AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Every(PhaseId::Init)]),
-    phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::Init), Need::Some(PhaseId::JoinControlPlane)]),
+    phase(PhaseId::JoinControlPlane,  "join control planes",                   On::OtherControlPlanes, AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Every(PhaseId::Configuration)]),
+    phase(PhaseId::JoinWorker,        "join workers",                          On::Workers,            AtOnce::All, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Every(PhaseId::Configuration), Need::Some(PhaseId::JoinControlPlane)]),
+    phase(PhaseId::Settings,          "changed settings of running nodes",     On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Every(PhaseId::Configuration), Need::Some(PhaseId::JoinControlPlane)]),
     phase(PhaseId::NodeMetadata,      "labels, taints and roles",              On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init), Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
     phase(PhaseId::StrictArp,         "strict ARP in the live kube-proxy",     On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
     phase(PhaseId::Dns,               "DNS on several nodes",                  On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Some(PhaseId::JoinControlPlane), Need::Some(PhaseId::JoinWorker)]),
     phase(PhaseId::MetalLb,           "MetalLB",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::StrictArp), Need::Some(PhaseId::NodeMetadata)]),
     phase(PhaseId::Storage,           "Longhorn",                              On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Some(PhaseId::NodeMetadata)]),
     phase(PhaseId::AddOns,            "add-ons",                               On::Api,                AtOnce::One, &[Need::Every(PhaseId::Network), Need::Every(PhaseId::MetalLb), Need::Every(PhaseId::Storage)]),
-    phase(PhaseId::Verify,            "verify",                                On::Api,                AtOnce::All, &[Need::Own(PhaseId::JoinControlPlane), Need::Own(PhaseId::JoinWorker), Need::Every(PhaseId::AddOns), Need::Every(PhaseId::NodeMetadata), Need::Every(PhaseId::Dns)]),
+    phase(PhaseId::Verify,            "verify",                                On::Api,                AtOnce::All, &[Need::Own(PhaseId::JoinControlPlane), Need::Own(PhaseId::JoinWorker), Need::Every(PhaseId::AddOns), Need::Every(PhaseId::NodeMetadata), Need::Every(PhaseId::Dns), Need::Some(PhaseId::Settings)]),
 ];
 
 /// One row of [`PHASES`].
@@ -107,9 +110,11 @@ pub enum PhaseId {
     LoadBalancer,
     ControlPlaneFiles,
     Init,
+    Configuration,
     Network,
     JoinControlPlane,
     JoinWorker,
+    Settings,
     NodeMetadata,
     StrictArp,
     Dns,
@@ -152,9 +157,11 @@ pub fn name(id: PhaseId) -> &'static str {
         PhaseId::LoadBalancer => "load-balancer",
         PhaseId::ControlPlaneFiles => "control-plane-files",
         PhaseId::Init => "init",
+        PhaseId::Configuration => "configuration",
         PhaseId::Network => "network",
         PhaseId::JoinControlPlane => "join-control-plane",
         PhaseId::JoinWorker => "join-worker",
+        PhaseId::Settings => "settings",
         PhaseId::NodeMetadata => "node-metadata",
         PhaseId::StrictArp => "strict-arp",
         PhaseId::Dns => "dns",
@@ -268,8 +275,10 @@ pub fn actions(
 ) -> anyhow::Result<Vec<ActionStep>> {
     match phase {
         PhaseId::Init => init::actions(cluster, artifacts, seen),
+        PhaseId::Configuration => settings::configuration(cluster, artifacts, seen),
         PhaseId::JoinControlPlane => join::control_planes(cluster, artifacts, seen),
         PhaseId::JoinWorker => join::workers(cluster, artifacts, seen),
+        PhaseId::Settings => settings::actions(cluster, artifacts, seen),
         PhaseId::NodeMetadata => node_metadata::actions(cluster, artifacts, seen),
         PhaseId::StrictArp => strict_arp::actions(cluster, artifacts, seen),
         PhaseId::Dns => dns::actions(cluster, artifacts, seen),

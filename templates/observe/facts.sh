@@ -319,6 +319,20 @@ done
 [ -d /etc/kubernetes ] && (cd /etc/kubernetes && sha256sum pki/ca.crt pki/ca.key pki/sa.key pki/sa.pub pki/front-proxy-ca.crt pki/front-proxy-ca.key \
     pki/etcd/ca.crt pki/etcd/ca.key pki/secrets-encryption.yaml audit/policy.yaml) 2>/dev/null |
     while read -r sum name; do echo "shared=$sum /etc/kubernetes/$name"; done
+if [ -f /etc/kubernetes/kubelet.conf ]; then
+    # When kubeadm made what runs, and when what it was asked for was written.
+    stat -c 'time=%.9Y %n' -- /etc/kubernetes/kubeadm/kubelet.yaml /etc/kubernetes/kubeadm/cluster.yaml /etc/kubernetes/patches \
+        /etc/kubernetes/audit/policy.yaml /var/lib/kubelet/config.yaml /etc/kubernetes/manifests/kube-apiserver.yaml \
+        /etc/kubernetes/manifests/kube-controller-manager.yaml /etc/kubernetes/manifests/kube-scheduler.yaml 2>/dev/null
+    [ -f /var/lib/kubelet/kubeadm-flags.env ] && sed -n 's/^KUBELET_KUBEADM_ARGS="\(.*\)"$/kubelet-flags=\1/p' /var/lib/kubelet/kubeadm-flags.env
+    [ -f /var/lib/kubelet/config.yaml ] && echo "kubelet-config=$(base64 </var/lib/kubelet/config.yaml | tr -d '\n')"
+    [ -f /etc/kubernetes/manifests/etcd.yaml ] && sed -n "s/^ *- ['\"]*--\([^'\"]*\)['\"]*\$/etcd-arg=\1/p" /etc/kubernetes/manifests/etcd.yaml
+    [ -f /etc/kubernetes/manifests/kube-apiserver.yaml ] &&
+        echo "apiserver-certificate=$({ base64 </etc/kubernetes/pki/apiserver.crt | tr -d '\n'; } 2>/dev/null)"
+    for file in /etc/kubernetes/patches/*; do
+        [ -f "$file" ] && echo "patch=${file##*/}"
+    done
+fi
 if [ -f /etc/kubernetes/admin.conf ]; then
     case $node_ip in *:*) api="https://[$node_ip]:$apiserver_port" ;; *) api=https://$node_ip:$apiserver_port ;; esac
     code=000

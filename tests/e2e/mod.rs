@@ -8,4 +8,5 @@ mod nodes_out;
 mod reset;
 mod secrets;
 mod services;
+mod settings;
 mod wrong;

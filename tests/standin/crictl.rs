@@ -56,9 +56,14 @@ pub fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
             }
         }
         ["ps" | "pods", ..] => list(&flags, words[0] == "pods")?,
-        // The static pods of a host live and die together here; the kubelet, where it runs, starts them again.
-        ["rmp", ..] if flags.on("force") => pods::stop(),
-        ["stopp" | "rmp" | "stop" | "rm", ..] => {}
+        // The kubelet starts static pods again; without it they are gone.
+        ["rmp", ..]
+            if flags.on("force")
+                && !runtime::systemctl(&["is-active", "--quiet", "kubelet.service"]) =>
+        {
+            pods::stop()
+        }
+        ["stopp" | "rmp" | "stop" | "rm", ids @ ..] => stop(ids)?,
         ["exec"] => return exec(inner),
         ["logs", ..] => say("[stand-in] containers of a test double write no logs"),
         ["inspect" | "inspectp", id] => {
@@ -172,6 +177,23 @@ fn list(flags: &Flags, pods: bool) -> Result<()> {
                 pod["attempt"]
             )),
         }
+    }
+    Ok(())
+}
+
+/// Containers of static pods that are stopped come back as others.
+fn stop(ids: &[&str]) -> Result<()> {
+    for id in ids {
+        let all = statuses();
+        let Some(name) = all
+            .iter()
+            .find(|pod| pod["id"].as_str().is_some_and(|full| full.starts_with(id)))
+            .and_then(|pod| pod["name"].as_str())
+        else {
+            continue;
+        };
+        pods::end(name)?;
+        say(format!("Stopped sandbox {id}"));
     }
     Ok(())
 }

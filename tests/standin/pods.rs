@@ -23,6 +23,8 @@ use crate::{
 const UNIT: &str = "standin-static-pods";
 /// What runs, for `crictl`.
 pub const STATUS: &str = "/run/standin/pods.json";
+/// A file for each pod that is to end.
+const ENDED: &str = "/run/standin/ended";
 
 /// Starts the unit if it does not run.
 pub fn start(directory: &str) -> Result<()> {
@@ -49,6 +51,13 @@ pub fn start(directory: &str) -> Result<()> {
 pub fn stop() {
     runtime::systemctl(&["stop", &format!("{UNIT}.service")]);
     fs::remove_file(STATUS).ok();
+}
+
+/// Has a pod of this host end and begin again.
+pub fn end(name: &str) -> Result<()> {
+    fs::create_dir_all(ENDED)?;
+    fs::write(format!("{ENDED}/{name}"), "")?;
+    Ok(())
 }
 
 /// Flags of a static pod's only container.
@@ -80,7 +89,10 @@ pub async fn run(directory: &str, version: &str) -> Result<()> {
         let wanted = manifests(directory);
         let stale: Vec<String> = running
             .iter()
-            .filter(|(name, one)| wanted.get(*name) != Some(&one.text))
+            .filter(|(name, one)| {
+                wanted.get(*name) != Some(&one.text)
+                    || fs::remove_file(format!("{ENDED}/{name}")).is_ok()
+            })
             .map(|(name, _)| name.clone())
             .collect();
         for name in stale {
@@ -108,7 +120,7 @@ pub async fn run(directory: &str, version: &str) -> Result<()> {
                 Running {
                     text,
                     task,
-                    since: clock::now(),
+                    since: format!("{} {:?}", clock::now(), std::time::Instant::now()),
                     attempts,
                 }
             });

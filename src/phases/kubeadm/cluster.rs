@@ -76,6 +76,25 @@ struct ClusterValues<'a> {
 
 /// `ClusterConfiguration`, `KubeletConfiguration` and, where kube-proxy runs, `KubeProxyConfiguration`: the same on every host.
 pub fn cluster_configuration(cluster: &Cluster) -> Result<String> {
+    let mut documents = format!(
+        "{}---\n{}",
+        cluster_document(cluster)?,
+        kubelet_document(cluster)?
+    );
+    if cluster.kube_proxy.enabled {
+        documents.push_str("---\n");
+        documents.push_str(&serde_yaml::to_string(&kube_proxy_configuration(cluster))?);
+    }
+    Ok(documents)
+}
+
+/// `KubeletConfiguration` of all nodes.
+pub(in crate::phases) fn kubelet_document(cluster: &Cluster) -> Result<String> {
+    Ok(serde_yaml::to_string(&kubelet_configuration(cluster))?)
+}
+
+/// `ClusterConfiguration`. It knows no host, so that nodes come and go without a change of it.
+pub(in crate::phases) fn cluster_document(cluster: &Cluster) -> Result<String> {
     let api = api(cluster);
     let plane = &cluster.control_plane;
     let (audit_args, audit_volumes) = audit(cluster);
@@ -83,7 +102,7 @@ pub fn cluster_configuration(cluster: &Cluster) -> Result<String> {
     if plane.encryption.is_some() {
         server_args.push(("encryption-provider-config", ENCRYPTION.to_owned()));
     }
-    let mut documents = templates::render(
+    templates::render(
         "kubeadm/cluster.yaml.j2",
         ClusterValues {
             api,
@@ -108,14 +127,7 @@ pub fn cluster_configuration(cluster: &Cluster) -> Result<String> {
             etcd: component(api, &plane.etcd, &[], &[]),
             etcd_data_dir: &plane.etcd_data_dir,
         },
-    )?;
-    documents.push_str("---\n");
-    documents.push_str(&serde_yaml::to_string(&kubelet_configuration(cluster))?);
-    if cluster.kube_proxy.enabled {
-        documents.push_str("---\n");
-        documents.push_str(&serde_yaml::to_string(&kube_proxy_configuration(cluster))?);
-    }
-    Ok(documents)
+    )
 }
 
 fn joined(networks: &[ipnet::IpNet]) -> String {
@@ -169,9 +181,9 @@ fn audit(cluster: &Cluster) -> (Vec<(&'static str, String)>, Vec<Volume>) {
     (args, volumes)
 }
 
-/// Names and addresses that every apiserver's certificate is for: endpoint, loopback, the user's own. kubeadm adds the name and the
-/// address of the host on which it makes one, so that control planes that come and go leave the certificates of others alone.
-fn cert_sans(cluster: &Cluster) -> Vec<String> {
+/// Names and addresses that the apiserver's certificate is for: endpoint, loopback, the user's own. kubeadm adds the node's own name
+/// and address; those of other control planes are not asked of it, so that none needs a new certificate when one comes or goes.
+pub(in crate::phases) fn cert_sans(cluster: &Cluster) -> Vec<String> {
     let mut names = vec![cluster.endpoint.host.clone()];
     names.extend(cluster.vip().map(|vip| vip.address.to_string()));
     names.extend(["localhost".to_owned(), "127.0.0.1".to_owned()]);
@@ -184,7 +196,8 @@ fn cert_sans(cluster: &Cluster) -> Vec<String> {
     names
 }
 
-fn kubelet_configuration(cluster: &Cluster) -> Value {
+/// What is wanted of every kubelet, but for kubeadm's defaults and what is said of one host.
+pub(in crate::phases) fn kubelet_configuration(cluster: &Cluster) -> Value {
     let mut value = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",

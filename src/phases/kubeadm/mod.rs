@@ -4,14 +4,21 @@
 //! the other, environment of components exists only in the other.
 
 mod cluster;
+mod compare;
 mod node;
 mod patches;
 
 pub use cluster::cluster_configuration;
-pub(super) use cluster::kube_proxy_configuration;
+pub(super) use cluster::{
+    cert_sans, cluster_document, kube_proxy_configuration, kubelet_configuration, kubelet_document,
+};
+pub(super) use compare::differences;
 pub use node::init_configuration;
-pub(super) use node::{JoinSecrets, join_configuration};
+pub(super) use node::{
+    JoinSecrets, join_configuration, kubelet_args, unpatched_init_configuration,
+};
 pub use patches::patches;
+pub(super) use patches::{is_patch, kubelet_patch, kubelet_wanted};
 
 use std::{net::IpAddr, time::Duration};
 

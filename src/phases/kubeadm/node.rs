@@ -33,7 +33,7 @@ impl JoinSecrets {
 }
 
 /// Flags of a node's kubelet: its address, then the user's.
-fn kubelet_args(cluster: &Cluster, host: &Host) -> Vec<(String, String)> {
+pub(in crate::phases) fn kubelet_args(cluster: &Cluster, host: &Host) -> Vec<(String, String)> {
     let mut addresses = host.node_ip.to_string();
     if let Some(second) = host.node_ip_v6 {
         addresses = format!("{addresses},{second}");
@@ -73,6 +73,7 @@ struct NodeValues<'a> {
     skip_phases: Vec<&'static str>,
     timeout: String,
     control_plane: bool,
+    patched: bool,
     endpoint: String,
     token: String,
     ca_hash: String,
@@ -103,6 +104,7 @@ fn node_values<'a>(
         },
         timeout: duration(cluster.control_plane.init_timeout),
         control_plane: host.is_control_plane(),
+        patched: true,
         endpoint: cluster.endpoint_address(),
         token: name(|secrets| &secrets.token),
         ca_hash: name(|secrets| &secrets.ca_hash),
@@ -113,6 +115,18 @@ fn node_values<'a>(
 /// `InitConfiguration` of the first control plane. It holds no secret; what follows it on the host may add `certificateKey`.
 pub fn init_configuration(cluster: &Cluster, host: &Host) -> Result<String> {
     templates::render("kubeadm/init.yaml.j2", node_values(cluster, host, None))
+}
+
+/// [`init_configuration`] without the patches of this node: kubeadm puts them into what it uploads for all kubelets.
+pub(in crate::phases) fn unpatched_init_configuration(
+    cluster: &Cluster,
+    host: &Host,
+) -> Result<String> {
+    let values = NodeValues {
+        patched: false,
+        ..node_values(cluster, host, None)
+    };
+    templates::render("kubeadm/init.yaml.j2", values)
 }
 
 /// `JoinConfiguration` of a node; secrets appear by name (`@@NAME@@`).

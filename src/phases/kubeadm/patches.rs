@@ -11,6 +11,29 @@ use crate::{
     observe::Facts,
 };
 
+/// Whether kubeadm takes a file in its directory of patches for one.
+pub(in crate::phases) fn is_patch(name: &str) -> bool {
+    const TARGETS: [&str; 6] = [
+        "corednsdeployment",
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kubeletconfiguration",
+    ];
+    TARGETS.iter().any(|target| name.starts_with(target))
+}
+
+/// What a node's kubelet should run with, but for defaults and patches of the user's.
+pub(in crate::phases) fn kubelet_wanted(cluster: &Cluster, host: &Host, facts: &Facts) -> Value {
+    let mut wanted = super::cluster::kubelet_configuration(cluster);
+    merge(
+        &mut wanted,
+        &Value::Object(kubelet_patch(cluster, host, facts)),
+    );
+    wanted
+}
+
 /// Patches of one node: the user's, its kubelet's own settings, and what control-plane guarantees ask for. File name to content.
 pub fn patches(cluster: &Cluster, host: &Host, facts: &Facts) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
@@ -78,7 +101,12 @@ fn container_patch(name: &str, fields: &Value) -> Result<String> {
     )?)
 }
 
-fn kubelet_patch(cluster: &Cluster, host: &Host, facts: &Facts) -> Map<String, Value> {
+/// Settings of this node's kubelet alone.
+pub(in crate::phases) fn kubelet_patch(
+    cluster: &Cluster,
+    host: &Host,
+    facts: &Facts,
+) -> Map<String, Value> {
     let mut patch = json!({});
     if !facts.resolv_conf.is_empty() {
         patch["resolvConf"] = facts.resolv_conf.as_str().into();

@@ -72,6 +72,24 @@ pub fn write_all(plane: &Plane<'_>) -> Result<()> {
     })
 }
 
+/// The apiserver's pair alone: one that is there is used, half a pair is an error.
+pub fn write_apiserver(plane: &Plane<'_>) -> Result<()> {
+    let pair = ["crt", "key"].map(|end| format!("{PKI}/apiserver.{end}"));
+    match pair.each_ref().map(|path| Path::new(path).exists()) {
+        [true, true] => {
+            crate::say("[certs] Using existing apiserver certificate and key on disk");
+            Ok(())
+        }
+        [false, false] => Authority::read(&format!("{PKI}/ca"))
+            .context("couldn't load CA certificate")?
+            .server("kube-apiserver", &server_names(plane))?
+            .write(&format!("{PKI}/apiserver")),
+        _ => anyhow::bail!(
+            "failed to write or validate certificate \"apiserver\": couldn't load the existing certificate and key from {pair:?}"
+        ),
+    }
+}
+
 /// Every name under which the apiserver is reached.
 fn server_names(plane: &Plane<'_>) -> Vec<String> {
     let domain = or(&plane.cluster["networking"]["dnsDomain"], "cluster.local");

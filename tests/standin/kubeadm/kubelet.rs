@@ -50,13 +50,7 @@ pub fn write(
     directory: Option<&str>,
     cluster: &Value,
 ) -> Result<()> {
-    let kubelet = patches::apply(directory, "kubeletconfiguration", kubelet.clone())?;
-    check_kubelet(&kubelet)?;
-    pki::write(
-        "/var/lib/kubelet/config.yaml",
-        yaml::text(&kubelet)?.as_bytes(),
-        0o644,
-    )?;
+    write_config(kubelet, directory)?;
     let socket = or(
         &registration["criSocket"],
         "unix:///run/containerd/containerd.sock",
@@ -95,6 +89,17 @@ pub fn write(
     }
     let line = format!("KUBELET_KUBEADM_ARGS=\"{}\"\n", flags.join(" "));
     pki::write("/var/lib/kubelet/kubeadm-flags.env", line.as_bytes(), 0o644)
+}
+
+/// The configuration file alone.
+pub fn write_config(kubelet: &Value, directory: Option<&str>) -> Result<()> {
+    let kubelet = patches::apply(directory, "kubeletconfiguration", kubelet.clone())?;
+    check_kubelet(&kubelet)?;
+    pki::write(
+        "/var/lib/kubelet/config.yaml",
+        yaml::text(&kubelet)?.as_bytes(),
+        0o644,
+    )
 }
 
 pub fn start() -> Result<()> {

@@ -17,6 +17,19 @@ type Mount<'a> = (&'a str, &'a str, bool, &'a str);
 
 /// Writes apiserver, controller manager and scheduler.
 pub fn write_control_plane(plane: &Plane<'_>, patches: Option<&str>) -> Result<()> {
+    write_components(plane, patches, None)
+}
+
+/// Writes those of the three that are asked for.
+pub fn write_components(
+    plane: &Plane<'_>,
+    patches: Option<&str>,
+    only: Option<&str>,
+) -> Result<()> {
+    let write = |name: &str, pod: Value, patches: Option<&str>| match only {
+        Some(only) if only != name => Ok(()),
+        _ => write(name, pod, patches),
+    };
     let cluster = plane.cluster;
     let probe = |path: &str, port: u64, host: &str| json!({"failureThreshold": 8, "httpGet": {"host": host, "path": path, "port": port, "scheme": "HTTPS"}, "initialDelaySeconds": 10, "periodSeconds": 10, "timeoutSeconds": 15});
     let conf = |name: &str| format!("/etc/kubernetes/{name}.conf");

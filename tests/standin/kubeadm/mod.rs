@@ -16,6 +16,7 @@ mod reset;
 mod schema;
 mod seal;
 pub mod token;
+mod upgrade;
 mod upload;
 
 pub use node::default_address;
@@ -43,6 +44,7 @@ pub fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
         ["init", "phase", ..] => block_on(phase(identity, &arguments[2..])),
         ["init", ..] => block_on(init::run(identity, &arguments[1..])),
         ["join", ..] => block_on(join::run(identity, &arguments[1..])),
+        ["upgrade", ..] => block_on(upgrade::run(&arguments[1..])),
         ["reset", ..] => block_on(reset::run(identity, &arguments[1..])),
         _ => bail!("unknown command {:?} for \"kubeadm\"", words.join(" ")),
     }
@@ -77,9 +79,20 @@ async fn phase(identity: &Identity, arguments: &[String]) -> Result<u8> {
         }
         ["addon", "kube-proxy"] => upload::kube_proxy(&api()?, &config, &own).await?,
         ["addon", "coredns"] => upload::coredns(&api()?, &config, &own).await?,
-        ["certs", ..] => certificates::write_all(&own.plane(&config.cluster))?,
+        ["certs", "all"] => certificates::write_all(&own.plane(&config.cluster))?,
+        ["certs", "apiserver"] => certificates::write_apiserver(&own.plane(&config.cluster))?,
         ["control-plane", "all"] => {
             manifests::write_control_plane(&own.plane(&config.cluster), directory)?;
+        }
+        [
+            "control-plane",
+            component @ ("apiserver" | "controller-manager" | "scheduler"),
+        ] => {
+            let only = format!("kube-{component}");
+            manifests::write_components(&own.plane(&config.cluster), directory, Some(&only))?;
+        }
+        ["etcd", "local"] => {
+            manifests::write_etcd(&own.plane(&config.cluster), None, directory)?;
         }
         ["mark-control-plane"] => {
             node::mark_control_plane(&api()?, &own.node, &config.init["nodeRegistration"]).await?;

@@ -120,7 +120,11 @@ pub async fn configuration(api: &Api, config: &Config, own: &Own) -> Result<()> 
     networking["serviceSubnet"] = json!(or(&networking["serviceSubnet"], "10.96.0.0/12"));
     let data = json!({"ClusterConfiguration": yaml::text(&cluster)?});
     config_map(api, "kubeadm-config", &data, &json!({})).await?;
-    let data = json!({"kubelet": yaml::text(&kubelet::defaults(config))?});
+    // As the real one: the patches of this node go to all.
+    let patches = config.init["patches"]["directory"].as_str();
+    let kubelet =
+        super::patches::apply(patches, "kubeletconfiguration", kubelet::defaults(config))?;
+    let data = json!({"kubelet": yaml::text(&kubelet)?});
     config_map(api, "kubelet-config", &data, &json!({})).await
 }
 
