@@ -100,9 +100,9 @@ fn the_rows_that_people_ask_about() {
         (5, 0b00011,  0, Ok(0)),
         (5, 0b00011,  2, Err(Danger::Lost)),
         (5, 0b00000,  4, Ok(1)),
-        (7, 0b000001, 1, Ok(1)),
-        (7, 0b000111, 0, Ok(0)),
-        (7, 0b001111, 0, Err(Danger::NoneNow)),
+        (7, 0b000_0001, 1, Ok(1)),
+        (7, 0b000_0111, 0, Ok(0)),
+        (7, 0b000_1111, 0, Err(Danger::NoneNow)),
     ];
     for &(n, dead, leaving, expected) in rows {
         let members = members(n, dead);

@@ -245,15 +245,67 @@ fn the_completions_are_those_of_the_command_line() {
     }
 }
 
-#[test]
-fn only_hosts_of_the_inventory_are_added() {
+/// `add-node` with [`GOOD`]; the directory is kept so that the inventory can be looked at.
+fn add_node(arguments: &[&str]) -> (tempfile::TempDir, Run) {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("inventory.yaml"), GOOD).unwrap();
-    let mut command = baremetal(&["add-node", "inventory.yaml", "w1", "w8", "w9"]);
-    let run = run(command.current_dir(directory.path())).code(2);
-    assert_eq!(
-        run.stderr,
-        "error: not in the inventory: w8, w9\n  → write it under `hosts`: `w8: ADDRESS`; the inventory has cp1, w1\n"
+    let mut command = baremetal(&["add-node", "inventory.yaml"]);
+    let run = run(command.args(arguments).current_dir(directory.path()));
+    (directory, run)
+}
+
+#[test]
+fn what_is_missing_of_a_new_host_is_named_with_its_flag() {
+    let cases: &[(&[&str], &str)] = &[
+        (
+            &["w9"],
+            "error: w9 is not in the inventory, and its address was not given\n  → `--address ADDRESS` or `w9=ADDRESS` adds it; the inventory has cp1, w1\n",
+        ),
+        (
+            &["w1", "--role", "worker"],
+            "error: `--role` is for hosts that are not in the inventory yet; these are\n  → change the host's entry in the inventory instead\n",
+        ),
+        (
+            &["w1=10.0.0.99"],
+            "error: w1 is in the inventory with the address 10.0.0.21, not 10.0.0.99\n  → leave the address out, or give the host another name\n",
+        ),
+        (
+            &["w8", "w9", "--address", "10.0.0.29"],
+            "error: `--address` is for one host, and 2 are new\n  → write NAME=ADDRESS for each\n",
+        ),
+        (
+            &["w9=10.0.0.29", "w9"],
+            "error: w9 is named twice\n  → name each host once\n",
+        ),
+        (
+            &["=10.0.0.29"],
+            "error: `=10.0.0.29` is no host\n  → write NAME or NAME=ADDRESS\n",
+        ),
+    ];
+    for (arguments, said) in cases {
+        let (directory, run) = add_node(arguments);
+        let run = run.code(2);
+        assert_eq!(run.stderr, *said, "{arguments:?}");
+        assert_eq!(run.stdout, "");
+        let left = fs::read_to_string(directory.path().join("inventory.yaml")).unwrap();
+        assert_eq!(left, GOOD);
+    }
+}
+
+#[test]
+fn a_new_host_that_the_rules_refuse_is_refused_with_the_lines_to_write_by_hand() {
+    let (directory, run) = add_node(&["cp2=10.0.0.12", "--role", "control-plane"]);
+    let run = run.code(3);
+    says(
+        &run,
+        &[
+            "inventory.yaml",
+            "2 control planes",
+            "allow-even-control-planes: true",
+        ],
     );
-    assert_eq!(run.stdout, "");
+    let (_, run) = add_node(&["w2=10.0.0.21"]);
+    says(&run.code(3), &["10.0.0.21"]);
+    let left = fs::read_to_string(directory.path().join("inventory.yaml")).unwrap();
+    assert_eq!(left, GOOD);
 }

@@ -457,7 +457,7 @@ const REFUSED: &[(&str, &[&str], Change, Code, &[&str])] = &[
         Code::Refused,
         &[
             "w2: the cluster has a dead node of this name",
-            "baremetal remove-node in.yaml w2 --dead",
+            "baremetal remove-node in.yaml w2 --dead --keep-entry",
         ],
     ),
     (
@@ -480,7 +480,7 @@ const REFUSED: &[(&str, &[&str], Change, Code, &[&str])] = &[
         Code::Refused,
         &[
             "etcd has a member of this name",
-            "remove-node in.yaml cp3 --dead",
+            "remove-node in.yaml cp3 --dead --keep-entry",
         ],
     ),
     (

@@ -6,7 +6,7 @@ mod exec;
 mod leaving;
 mod reset;
 
-pub use add_node::AddNodeArgs;
+pub use add_node::{AddNodeArgs, NewHostArgs, RoleArg};
 pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
 pub use exec::{ExecArgs, LimitArg, SshArgs};
 pub use leaving::{
@@ -46,9 +46,9 @@ pub enum Command {
     Plan(PlanArgs),
     /// Join hosts to a cluster that runs; nothing else is touched but what must learn of them
     #[command(
-        after_help = "Examples:\n  baremetal add-node inventory.yaml w3\n  baremetal add-node inventory.yaml cp2 cp3 --dry-run"
+        after_help = "Examples:\n  baremetal add-node inventory.yaml w3                          # stands in the inventory\n  baremetal add-node inventory.yaml w4=10.0.0.24 w5=10.0.0.25   # written into it\n  baremetal add-node inventory.yaml cp2=10.0.0.12 cp3=10.0.0.13 --role control-plane\n  baremetal add-node inventory.yaml w3 --dry-run"
     )]
-    AddNode(AddNodeArgs),
+    AddNode(Box<AddNodeArgs>),
     /// Run every preflight check on every host; changes nothing
     #[command(
         after_help = "Examples:\n  baremetal check inventory.yaml\n  baremetal check inventory.yaml --offline    # the inventory alone"

@@ -156,15 +156,13 @@ impl Entries {
 
     /// The cluster that the inventory describes when the entries are gone.
     pub fn without(&self, whole: &Cluster, gone: &[String]) -> Cluster {
-        match self.edited(gone) {
-            Ok(Some(edited)) => edited.cluster,
-            // Entries that stay keep what they stand for, such as priorities by place.
-            _ => {
-                let mut cluster = whole.clone();
-                cluster.hosts.retain(|host| !gone.contains(&host.name));
-                cluster
-            }
+        if let Ok(Some(edited)) = self.edited(gone) {
+            return edited.cluster;
         }
+        // Entries that stay keep what they stand for, such as priorities by place.
+        let mut cluster = whole.clone();
+        cluster.hosts.retain(|host| !gone.contains(&host.name));
+        cluster
     }
 
     /// Takes the entries out of the file; what was done, where something was.

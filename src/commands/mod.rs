@@ -41,7 +41,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Exec(args) => exec::run(&args).await,
         Command::Ssh(args) => ssh::run(&args).await,
-        command => work(command).await.map(|code| code as u8),
+        command => Box::pin(work(command)).await.map(|code| code as u8),
     }
 }
 
@@ -51,11 +51,11 @@ async fn work(command: Command) -> Result<Code> {
         Command::Up(target) => up::run(&target).await,
         Command::Plan(args) => plan::run(&args).await,
         Command::Check(args) => check::run(&args).await,
-        Command::Maintenance { command } => maintenance::run(&command).await,
-        Command::RemoveNode(args) => remove_node::run(&args).await,
+        Command::Maintenance { command } => Box::pin(maintenance::run(&command)).await,
+        Command::RemoveNode(args) => Box::pin(remove_node::run(&args)).await,
         Command::Render(args) => render::run(&args),
-        Command::Rebuild(args) => rebuild::run(&args).await,
-        Command::Reset(args) => reset::run(&args).await,
+        Command::Rebuild(args) => Box::pin(rebuild::run(&args)).await,
+        Command::Reset(args) => Box::pin(reset::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args).await,
         Command::Bundle { command } => bundle::run(&command),
         Command::Lab { command } => lab::run(&command).await,

@@ -3,11 +3,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::Result;
-
 use super::{ActionStep, shell};
 use crate::{
-    artifacts::Artifacts,
     inventory::{Cluster, PodNetwork},
     observe::{ApiSeen, NodeSeen, Observation},
     plan::Action,
@@ -19,20 +16,16 @@ const TOLERATED: [&str; 2] = [
     "CriticalAddonsOnly",
 ];
 
-pub(super) fn actions(
-    cluster: &Cluster,
-    _artifacts: &Artifacts,
-    seen: &Observation,
-) -> Result<Vec<ActionStep>> {
+pub(super) fn actions(cluster: &Cluster, seen: &Observation) -> Vec<ActionStep> {
     let crowded = match &seen.api {
         Some(api) if api.coredns => is_crowded(api, joining(cluster, seen) > 0),
         // kubeadm init is still to come.
         _ => joining(cluster, seen) > 1,
     };
     if !crowded {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    Ok(vec![ActionStep {
+    vec![ActionStep {
         host: seen.elected.clone(),
         of: vec![seen.elected.clone()],
         action: Action {
@@ -46,7 +39,7 @@ pub(super) fn actions(
         },
         needs: Vec::new(),
         after: Vec::new(),
-    }])
+    }]
 }
 
 /// How many reachable hosts become nodes on which pods can run.

@@ -281,7 +281,7 @@ pub fn actions(
         PhaseId::Settings => settings::actions(cluster, artifacts, seen),
         PhaseId::NodeMetadata => node_metadata::actions(cluster, artifacts, seen),
         PhaseId::StrictArp => strict_arp::actions(cluster, artifacts, seen),
-        PhaseId::Dns => dns::actions(cluster, artifacts, seen),
+        PhaseId::Dns => Ok(dns::actions(cluster, seen)),
         // What these install is in the file of each; how, in `addon`.
         PhaseId::Network | PhaseId::MetalLb | PhaseId::Storage | PhaseId::AddOns => {
             addon::steps(phase, cluster, artifacts, seen)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::Context;
+use super::{Context, runtime};
 use crate::{
     artifacts::{From, Item},
     inventory::{PodNetwork, Swap},
@@ -39,7 +39,25 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
     resources
 }
 
+/// The container runtime's package with all others: everything after this phase waits for it, and the package manager, which
+/// lets one call in at a time, does part of its work once for each call. What the package starts by itself, the runtime phase
+/// starts again with its configuration. haproxy and keepalived come with their own phase, while images are loaded.
 fn packages(context: &Context<'_>) -> Vec<Resource> {
+    let mut packages = base_packages(context);
+    packages.extend(runtime::packages(context));
+    if chrony(context) {
+        packages.push(Package::new("chrony"));
+    }
+    let mut listed: Vec<Package> = Vec::new();
+    for package in packages {
+        if !listed.iter().any(|one| one.name == package.name) {
+            listed.push(package);
+        }
+    }
+    listed.into_iter().map(Resource::Package).collect()
+}
+
+fn base_packages(context: &Context<'_>) -> Vec<Package> {
     let (cluster, host, family) = (context.cluster, context.host, context.facts.family);
     let mut names: Vec<&str> = match family {
         Family::Debian => vec!["ca-certificates", "iproute2", "kmod"],
@@ -54,23 +72,16 @@ fn packages(context: &Context<'_>) -> Vec<Resource> {
         names.push("curl");
     }
     names.extend(cluster.system.packages.iter().map(String::as_str));
-    let mut listed = Vec::new();
-    for name in names {
-        if !listed.contains(&name) {
-            listed.push(name);
-        }
-    }
-    listed
+    names
         .into_iter()
-        .map(|name| {
-            let or = match (family, name) {
+        .map(|name| Package {
+            name: name.to_owned(),
+            or: match (family, name) {
                 // Part of every minimal installation, and in the way of the whole one.
                 (Family::RedHat, "curl") => vec!["curl-minimal".to_owned()],
                 (Family::RedHat, "iptables-nft") => vec!["iptables".to_owned()],
                 _ => Vec::new(),
-            };
-            let name = name.to_owned();
-            Resource::Package(Package { name, or })
+            },
         })
         .collect()
 }
@@ -306,29 +317,35 @@ fn wanted(context: &Context<'_>) -> Settings {
     settings
 }
 
+/// Whether one of these services runs.
+fn runs(context: &Context<'_>, names: &[&str]) -> bool {
+    names
+        .iter()
+        .any(|name| context.facts.unit_active(&format!("{name}.service")))
+}
+
+/// Whether the time is ours to keep.
+fn keeps_time(context: &Context<'_>) -> bool {
+    let facts = context.facts;
+    // A container has its machine's clock.
+    context.cluster.system.manage_time
+        && !facts.container
+        && facts.family != Family::Unknown
+        && !runs(context, &["ntp", "ntpd", "ntpsec"])
+}
+
+/// Whether it is kept by chrony: where nothing else does already.
+fn chrony(context: &Context<'_>) -> bool {
+    keeps_time(context) && !runs(context, &["systemd-timesyncd"])
+}
+
 /// The daemon that keeps the time: the one that runs already, else chrony.
 fn time(context: &Context<'_>) -> Vec<Resource> {
     let (system, facts) = (&context.cluster.system, context.facts);
-    // A container has its machine's clock.
-    if !system.manage_time || facts.container || facts.family == Family::Unknown {
+    if !keeps_time(context) {
         return Vec::new();
     }
-    let servers = |line: &dyn Fn(&str) -> String| -> String {
-        system
-            .time_servers
-            .iter()
-            .map(|server| line(server))
-            .collect()
-    };
-    let runs = |names: &[&str]| {
-        names
-            .iter()
-            .any(|name| facts.unit_active(&format!("{name}.service")))
-    };
-    if runs(&["ntp", "ntpd", "ntpsec"]) {
-        return Vec::new();
-    }
-    if runs(&["systemd-timesyncd"]) {
+    if !chrony(context) {
         if system.time_servers.is_empty() {
             return Vec::new();
         }
@@ -339,20 +356,24 @@ fn time(context: &Context<'_>) -> Vec<Resource> {
             daemon("systemd-timesyncd.service", path),
         ];
     }
-    let chrony = servers(&|server| format!("server {server} iburst\n"));
+    let servers: String = system
+        .time_servers
+        .iter()
+        .flat_map(|server| ["server ", server.as_str(), " iburst\n"])
+        .collect();
     let (unit, path) = match facts.family {
         Family::Debian => ("chrony.service", "/etc/chrony/sources.d/baremetal.sources"),
         _ => ("chronyd.service", "/etc/chrony.conf"),
     };
-    let mut resources = vec![Resource::Package(Package::new("chrony"))];
-    if !chrony.is_empty() {
+    let mut resources = Vec::new();
+    if !servers.is_empty() {
         resources.push(if facts.family == Family::Debian {
-            Resource::File(File::new(path, format!("{HEADER}{chrony}"), 0o644))
+            Resource::File(File::new(path, format!("{HEADER}{servers}"), 0o644))
         } else {
             Resource::Block(Block {
                 path: path.to_owned(),
                 marker: "time".to_owned(),
-                content: chrony,
+                content: servers,
             })
         });
     }

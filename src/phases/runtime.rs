@@ -24,11 +24,6 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
     if let Some(containerd) = artifact(context) {
         resources.extend(program(context, containerd));
         restart_on.extend([UNIT.to_owned(), "/usr/local/bin/containerd".to_owned()]);
-    } else if context.facts.family != Family::Unknown {
-        resources.push(Resource::Package(Package {
-            name: "containerd".to_owned(),
-            or: vec!["containerd.io".to_owned()],
-        }));
     }
     for path in ["/etc/containerd", CERTS, "/opt/cni/bin", "/etc/cni/net.d"] {
         resources.push(directory(path));
@@ -51,6 +46,17 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
         required: true,
     }));
     resources
+}
+
+/// containerd from the distribution, which is installed with everything else of it.
+pub(super) fn packages(context: &Context<'_>) -> Option<Package> {
+    let wanted = context.host.is_node()
+        && context.facts.family != Family::Unknown
+        && artifact(context).is_none();
+    wanted.then(|| Package {
+        name: "containerd".to_owned(),
+        or: vec!["containerd.io".to_owned()],
+    })
 }
 
 /// containerd from the artifact source: when the inventory says so, and on distributions that do not package it.

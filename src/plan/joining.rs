@@ -157,10 +157,15 @@ impl<'a> Joining<'a> {
         seen.is_some_and(|seen| host.is_node() && phases::is_member(self.seen, host, &seen.facts))
     }
 
-    /// `remove-node` of something that has died.
+    /// `remove-node` of something that has died; the entry of a host that is to come back stays in the inventory.
     fn remove(&self, name: &str) -> String {
+        let keep = if self.names.contains(name) {
+            " --keep-entry"
+        } else {
+            ""
+        };
         format!(
-            "if it is dead for good: baremetal remove-node {} {name} --dead, then run the same command again",
+            "if it is dead for good: baremetal remove-node {} {name} --dead{keep}, then run the same command again",
             self.file.display()
         )
     }

@@ -13,7 +13,9 @@ longhorn_forgets() {
 }
 
 kube delete node "$node" --ignore-not-found --timeout=60s
-if has_longhorn && [ -n "$(kube -n "$longhorn" get nodes.longhorn.io "$node" --ignore-not-found -o name)" ]; then
+stored=$(longhorn_kind)
+if [ -n "$stored" ]; then stored=$(kube -n "$longhorn" get nodes.longhorn.io "$node" --ignore-not-found -o name); fi
+if [ -n "$stored" ]; then
 	kube -n "$longhorn" patch nodes.longhorn.io "$node" --type merge --patch '{"spec":{"allowScheduling":false}}'
 	# Longhorn lets go of a node when it has seen that Kubernetes has none.
 	within 120 longhorn_forgets || fail "Longhorn does not let go of $node: kubectl -n $longhorn describe nodes.longhorn.io $node"

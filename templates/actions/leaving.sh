@@ -16,18 +16,20 @@ undo() {
 		printf 'node %s could not be uncordoned: kubectl uncordon %s\n' "$1" "$1" >&2
 }
 
-has_longhorn() { [ -n "$(kube get customresourcedefinition replicas.longhorn.io --ignore-not-found -o name)" ]; }
+# Prints something where Longhorn is there. Fails where that cannot be told: then nothing may be taken for absent.
+longhorn_kind() { kube get customresourcedefinition replicas.longhorn.io --ignore-not-found -o name; }
 
 # Volumes with a replica on node $1 that has not failed, one on a line.
 replicas_on() {
 	kube -n "$longhorn" get replicas.longhorn.io \
-		-o 'jsonpath={range .items[*]}{.spec.nodeID}{"|"}{.spec.volumeName}{"|"}{.spec.failedAt}{"\n"}{end}' >"$BM/replicas"
+		-o 'jsonpath={range .items[*]}{.spec.nodeID}{"|"}{.spec.volumeName}{"|"}{.spec.failedAt}{"\n"}{end}' >"$BM/replicas" || return 1
 	while IFS='|' read -r on volume failed; do
 		if [ "$on" = "$1" ] && [ -z "$failed" ]; then printf '%s\n' "$volume"; fi
 	done <"$BM/replicas"
 }
 
 longhorn_objects() {
-	has_longhorn || return 0
+	kinds=$(longhorn_kind) || return 1
+	[ -n "$kinds" ] || return 0
 	kube -n "$longhorn" get nodes.longhorn.io,volumes.longhorn.io,replicas.longhorn.io -o json
 }

@@ -147,7 +147,7 @@ fn apply(lab: &Lab, documents: &[Value]) {
 
 #[track_caller]
 fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     while !holds() {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(500));
@@ -192,13 +192,16 @@ fn a_blocked_drain_leaves_everything_as_it_was(lab: &Lab) {
         "(2 of 2 healthy, 2 needed)".to_owned(),
         "as it was before".to_owned(),
     ];
-    let blocked = remove(lab, &["w2"], &["--drain-timeout=7s"]).code(6);
+    let blocked = remove(lab, &["w2"], &["--drain-timeout=7s", "--output", "json"]).code(6);
     for word in &words {
         assert!(blocked.text().contains(word), "{word}: {}", blocked.text());
     }
     assert_eq!(state(lab), before);
     let blocked = lab
-        .run(&["maintenance", "on"], &["w2", "--drain-timeout=7s"])
+        .run(
+            &["maintenance", "on"],
+            &["w2", "--drain-timeout=7s", "--output", "json"],
+        )
         .code(6);
     for word in &words {
         assert!(blocked.text().contains(word), "{word}: {}", blocked.text());
@@ -280,7 +283,7 @@ fn replicas_move_first(lab: &Lab) {
     longhorn_node(lab, "w1", true);
     replica(lab, "r2", "pvc-1", "w1");
     let before = (state(lab), longhorn_nodes(lab));
-    let late = remove(lab, &["w2"], &["--replicas-timeout=4s"]).code(6);
+    let late = remove(lab, &["w2"], &["--replicas-timeout=4s", "--output", "json"]).code(6);
     assert!(
         late.text().contains("still has replicas on w2") && late.text().contains("pvc-1"),
         "{}",

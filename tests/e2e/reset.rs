@@ -159,10 +159,6 @@ fn a_rebuild_is_another_cluster_on_the_same_hosts(lab: &Lab, first: Duration) {
         ])),
         "{phases:?}"
     );
-    println!(
-        "rebuild: {:.2} of a first up",
-        rebuilt.took.as_secs_f64() / first.as_secs_f64()
-    );
     assert!(
         rebuilt.took < first.mul_f64(0.8),
         "{:?} after {first:?}",

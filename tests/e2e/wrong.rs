@@ -399,7 +399,7 @@ fn interrupted(lab: &Lab) {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut said = String::new();
-    while !said.contains("start  container runtime") {
+    while !said.contains("start  operating system") {
         let line = lines.next().expect("a run that goes on").unwrap();
         said.push_str(&line);
         said.push('\n');
@@ -418,13 +418,13 @@ fn interrupted(lab: &Lab) {
     );
     for words in [
         "stopping: what runs has 60 s to end, nothing new is begun",
-        "done   container runtime",
+        "done   operating system",
         "interrupted: e2e-wrong is not complete",
         &again,
     ] {
         assert!(said.contains(words), "no `{words}` in:\n{said}");
     }
-    assert!(!said.contains("start  container images"), "{said}");
+    assert!(!said.contains("start  container"), "{said}");
     nothing_runs(lab);
 }
 

@@ -61,7 +61,7 @@ pub fn run(identity: &Identity, arguments: &[String]) -> Result<u8> {
             if flags.on("force")
                 && !runtime::systemctl(&["is-active", "--quiet", "kubelet.service"]) =>
         {
-            pods::stop()
+            pods::stop();
         }
         ["stopp" | "rmp" | "stop" | "rm", ids @ ..] => stop(ids)?,
         ["exec"] => return exec(inner),

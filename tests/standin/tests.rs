@@ -431,7 +431,7 @@ fn a_join_needs_a_token_and_a_pin() {
     );
 }
 
-fn budget(spec: Value) -> Value {
+fn budget(spec: &Value) -> Value {
     json!({
         "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
         "metadata": {"name": "web", "namespace": "default"}, "spec": spec,
@@ -482,14 +482,14 @@ async fn budgets_refuse_evictions_and_nothing_else_does() {
         json!({"minAvailable": "many"}),
         json!({"minAvailble": 1}),
     ] {
-        make("PodDisruptionBudget", &budget(wrong.clone()))
+        make("PodDisruptionBudget", &budget(&wrong))
             .await
             .expect_err(&wrong.to_string());
     }
     let selector = json!({"matchLabels": {"app": "web"}});
     make(
         "PodDisruptionBudget",
-        &budget(json!({"minAvailable": 1, "selector": selector})),
+        &budget(&json!({"minAvailable": 1, "selector": selector})),
     )
     .await
     .unwrap();

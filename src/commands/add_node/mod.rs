@@ -52,6 +52,7 @@ async fn add(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<E
         return dry_run(args, limited);
     }
     if limited.plan.is_empty() {
+        request.write()?;
         return Ok(Ending::new(
             Code::Done,
             format!(
@@ -62,6 +63,9 @@ async fn add(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<E
         ));
     }
     confirm(opened, request, args, &limited).await?;
+    if args.write_first {
+        request.write()?;
+    }
     // Somebody else may have been at work until we held the lock: what is run was observed under it.
     let command = format!(
         "baremetal add-node {} {}",
@@ -83,7 +87,7 @@ async fn join(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<
         changes: limited.plan.changes(),
     });
     let outcome = opened.session.run(&limited.plan).await;
-    Ok(conclude(opened, request, &outcome))
+    conclude(opened, request, args, &outcome)
 }
 
 /// Second round trip, and the plan.
@@ -129,9 +133,12 @@ fn unfit(findings: &[preflight::Finding]) -> Result<()> {
         .into())
 }
 
-/// What is done elsewhere, and what is not: before anything is.
+/// What is done elsewhere, what is not, and how the inventory changes: before anything is.
 fn announce(opened: &Opened, request: &Request, args: &AddNodeArgs, limited: &Limited) {
     let note = |text: String| opened.session.event(Event::Note { text });
+    if let Some(diff) = request.diff() {
+        note(format!("the inventory, once they have joined:\n{diff}"));
+    }
     if args.dry_run {
         return;
     }
@@ -206,7 +213,12 @@ async fn confirm(
     Err(Failure::new(Code::Interrupted, "not confirmed; nothing was changed").into())
 }
 
-fn conclude(opened: &Opened, request: &Request, outcome: &Outcome) -> Ending {
+fn conclude(
+    opened: &Opened,
+    request: &Request,
+    args: &AddNodeArgs,
+    outcome: &Outcome,
+) -> Result<Ending> {
     let name = &opened.cluster.name;
     let end = Ending {
         changed: outcome.changed,
@@ -215,17 +227,23 @@ fn conclude(opened: &Opened, request: &Request, outcome: &Outcome) -> Ending {
         ..Ending::new(outcome.code(), "")
     };
     if end.code == Code::Done {
+        request.write()?;
         let message = format!("{} joined {name}", request.are("has", "have"));
-        return Ending { message, ..end };
+        return Ok(Ending { message, ..end });
     }
+    let written = if request.diff().is_none() || args.write_first {
+        ""
+    } else {
+        "; the inventory was not changed"
+    };
     let why = if end.code == Code::Interrupted {
         "interrupted: "
     } else {
         ""
     };
     let message = format!(
-        "{why}{} not wholly joined {name}; run the same command again",
+        "{why}{} not wholly joined {name}{written}; run the same command again",
         request.are("has", "have")
     );
-    Ending { message, ..end }
+    Ok(Ending { message, ..end })
 }

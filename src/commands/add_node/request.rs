@@ -1,20 +1,27 @@
-//! Who joins.
+//! Who joins: hosts of the inventory, and hosts that are written into it.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::IsTerminal as _,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::super::open;
 use crate::{
-    cli::AddNodeArgs,
+    cli::{AddNodeArgs, NewHostArgs, RoleArg},
     failure::{Code, Failure},
-    inventory::Cluster,
+    inventory::{
+        Cluster, Role,
+        edit::{Change, Edited, InventoryFile, NewHost},
+    },
 };
 
 /// Who joins, and the cluster that there will be.
 pub(super) struct Request {
     pub names: BTreeSet<String>,
     pub cluster: Box<Cluster>,
+    edit: Option<(InventoryFile, Edited)>,
 }
 
 impl Request {
@@ -24,35 +31,187 @@ impl Request {
         let verb = if names.len() == 1 { one } else { many };
         format!("{} {verb}", names.join(", "))
     }
+
+    /// How the inventory will change, if it does.
+    pub fn diff(&self) -> Option<String> {
+        let (file, edited) = self.edit.as_ref()?;
+        Some(edited.diff(file.path()))
+    }
+
+    /// Writes new hosts into the inventory; once, however often it is called.
+    pub fn write(&self) -> Result<()> {
+        let Some((file, edited)) = &self.edit else {
+            return Ok(());
+        };
+        let written = std::fs::read(file.path()).is_ok_and(|now| now == edited.after.as_bytes());
+        if written { Ok(()) } else { file.write(edited) }
+    }
 }
 
-/// Reads the inventory; every host must be in it.
+/// Reads the inventory, and asks on a terminal for what the command line leaves out.
 ///
 /// # Errors
-/// [`Code::Usage`] where a name is not, [`Code::Inventory`].
+/// [`Code::Usage`] where an answer is missing or contradicts the inventory, [`Code::Inventory`].
 pub(super) fn resolve(args: &AddNodeArgs) -> Result<Request> {
-    let cluster = Box::new(open::cluster(&args.target)?);
-    let unknown: Vec<&str> = args
-        .names
-        .iter()
-        .map(String::as_str)
-        .filter(|name| cluster.host(name).is_none())
-        .collect();
-    if let Some(first) = unknown.first() {
-        let known: Vec<_> = cluster
-            .hosts
-            .iter()
-            .map(|host| host.name.as_str())
-            .collect();
-        let hint = format!(
-            "write it under `hosts`: `{first}: ADDRESS`; the inventory has {}",
-            known.join(", ")
-        );
-        let message = format!("not in the inventory: {}", unknown.join(", "));
-        return Err(Failure::new(Code::Usage, message).hint(hint).into());
+    let mut cluster = Box::new(open::cluster(&args.target)?);
+    let asked = names(args)?;
+    let mut new = Vec::new();
+    for (name, address) in &asked {
+        match (cluster.host(name), address) {
+            (Some(host), Some(address)) if host.address != *address => {
+                let message = format!(
+                    "{name} is in the inventory with the address {}, not {address}",
+                    host.address
+                );
+                return usage(
+                    message,
+                    "leave the address out, or give the host another name",
+                );
+            }
+            (Some(_), _) => {}
+            (None, address) => new.push((name.clone(), address.clone())),
+        }
     }
+    let names = asked.into_keys().collect();
+    if new.is_empty() {
+        if let Some(flag) = first_flag(&args.host) {
+            return usage(
+                format!("`--{flag}` is for hosts that are not in the inventory yet; these are"),
+                "change the host's entry in the inventory instead",
+            );
+        }
+        return Ok(Request {
+            names,
+            cluster,
+            edit: None,
+        });
+    }
+    if args.host.address.is_some() && new.len() > 1 {
+        return usage(
+            format!("`--address` is for one host, and {} are new", new.len()),
+            "write NAME=ADDRESS for each",
+        );
+    }
+    let file = InventoryFile::read(&args.target.inventory)?;
+    let known: Vec<&str> = cluster
+        .hosts
+        .iter()
+        .map(|host| host.name.as_str())
+        .collect();
+    let changes = new
+        .into_iter()
+        .map(|(name, address)| describe(&name, address, &args.host, &known).map(Change::Add))
+        .collect::<Result<Vec<_>>>()?;
+    let options = super::super::load_options(&args.target.source);
+    let edited = file.edit(&options, &changes)?;
+    *cluster = edited.cluster.clone();
+    open::say_over(&mut cluster, &args.target)?;
     Ok(Request {
-        names: args.names.iter().cloned().collect(),
+        names,
         cluster,
+        edit: Some((file, edited)),
     })
+}
+
+/// Names, and addresses where they were given; in the order of the alphabet.
+fn names(args: &AddNodeArgs) -> Result<BTreeMap<String, Option<String>>> {
+    let mut names = BTreeMap::new();
+    for word in &args.names {
+        let (name, address) = match word.split_once('=') {
+            Some((name, address)) => (name, Some(address.to_owned())),
+            None => (word.as_str(), None),
+        };
+        if name.is_empty() || address.as_deref() == Some("") {
+            return usage(format!("`{word}` is no host"), "write NAME or NAME=ADDRESS");
+        }
+        if names.insert(name.to_owned(), address).is_some() {
+            return usage(format!("{name} is named twice"), "name each host once");
+        }
+    }
+    Ok(names)
+}
+
+fn usage<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T> {
+    Err(Failure::new(Code::Usage, message).hint(hint).into())
+}
+
+/// The first flag that describes a host, if one was given.
+fn first_flag(host: &NewHostArgs) -> Option<&'static str> {
+    let given = [
+        ("address", host.address.is_some()),
+        ("node-ip", !host.node_ips.is_empty()),
+        ("role", !host.roles.is_empty()),
+        ("group", !host.groups.is_empty()),
+        ("label", !host.labels.is_empty()),
+        ("taint", !host.taints.is_empty()),
+        ("interface", host.interface.is_some()),
+        ("data-disk", !host.data_disks.is_empty()),
+        ("ssh-user", host.ssh_user.is_some()),
+        ("ssh-port", host.ssh_port.is_some()),
+        ("ssh-jump", host.ssh_jump.is_some()),
+    ];
+    given
+        .iter()
+        .find(|(_, given)| *given)
+        .map(|(flag, _)| *flag)
+}
+
+/// A new host as the command line describes it; on a terminal its address and role are asked for.
+fn describe(
+    name: &str,
+    address: Option<String>,
+    flags: &NewHostArgs,
+    known: &[&str],
+) -> Result<NewHost> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let given = address.or_else(|| flags.address.clone());
+    let asking = given.is_none();
+    let address = match given {
+        Some(address) => address,
+        None if terminal => dialoguer::Input::new()
+            .with_prompt(format!("{name} is not in the inventory. Its address"))
+            .interact_text()
+            .context("ask for the address")?,
+        None => {
+            return usage(
+                format!("{name} is not in the inventory, and its address was not given"),
+                format!(
+                    "`--address ADDRESS` or `{name}=ADDRESS` adds it; the inventory has {}",
+                    known.join(", ")
+                ),
+            );
+        }
+    };
+    let mut roles: Vec<Role> = flags.roles.iter().copied().map(role).collect();
+    if roles.is_empty() && flags.groups.is_empty() && asking {
+        let choices = [Role::Worker, Role::ControlPlane, Role::LoadBalancer];
+        let chosen = dialoguer::Select::new()
+            .with_prompt(format!("What {name} is"))
+            .items(["worker", "control plane", "load balancer"])
+            .default(0)
+            .interact()
+            .context("ask for the role")?;
+        roles.push(choices[chosen]);
+    }
+    Ok(NewHost {
+        node_ip: flags.node_ips.clone(),
+        roles,
+        groups: flags.groups.clone(),
+        labels: flags.labels.iter().cloned().collect(),
+        taints: flags.taints.clone(),
+        interface: flags.interface.clone(),
+        data_disks: flags.data_disks.clone(),
+        ssh_user: flags.ssh_user.clone(),
+        ssh_port: flags.ssh_port,
+        ssh_jump: flags.ssh_jump.clone(),
+        ..NewHost::new(name, address)
+    })
+}
+
+fn role(role: RoleArg) -> Role {
+    match role {
+        RoleArg::ControlPlane => Role::ControlPlane,
+        RoleArg::Worker => Role::Worker,
+        RoleArg::LoadBalancer => Role::LoadBalancer,
+    }
 }

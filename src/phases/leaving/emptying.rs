@@ -1,6 +1,6 @@
 //! How a node is emptied: cordoned and marked, its replicas moved, its pods evicted.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use serde_json::json;
 
@@ -76,22 +76,22 @@ impl Emptying<'_> {
 
     pub fn drain(&self) -> Action {
         let pods = || self.seen.pods.iter().filter(|pod| pod.must_leave());
-        let kept: String = pods()
-            .map(|pod| {
-                let budget = self.seen.budgets.iter().find(|budget| budget.covers(pod));
-                let (name, why) = match budget {
-                    Some(budget) => (
-                        budget.name.as_str(),
-                        format!(
-                            "is kept by PodDisruptionBudget {}/{}",
-                            budget.namespace, budget.name
-                        ),
+        let mut kept = String::new();
+        for pod in pods() {
+            let budget = self.seen.budgets.iter().find(|budget| budget.covers(pod));
+            let (name, why) = match budget {
+                Some(budget) => (
+                    budget.name.as_str(),
+                    format!(
+                        "is kept by PodDisruptionBudget {}/{}",
+                        budget.namespace, budget.name
                     ),
-                    None => ("-", "has not ended".to_owned()),
-                };
-                format!("{} {} {name} {why}\n", pod.namespace, pod.name)
-            })
-            .collect();
+                ),
+                None => ("-", "has not ended".to_owned()),
+            };
+            // Writing to a String cannot fail.
+            let _ = writeln!(kept, "{} {} {name} {why}", pod.namespace, pod.name);
+        }
         let seconds = self.drain.as_secs().max(1);
         action(
             "drain",

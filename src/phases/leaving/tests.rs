@@ -106,7 +106,7 @@ impl Scene {
         rest.hosts.retain(|host| host.name != name);
         let mut facts = Facts::default();
         facts.kube.kubelet_active = !self.kubelet_stopped;
-        let reset = |id: &str| action(id, id.to_owned(), vec![], script("leaving-back"), "");
+        let clean = |id: &str| action(id, id.to_owned(), vec![], script("leaving-back"), "");
         let via = rest.control_planes().next().unwrap();
         let leaving = Leaving {
             cluster: &rest,
@@ -122,8 +122,8 @@ impl Scene {
             balancers: BTreeMap::new(),
             reset: if reached {
                 vec![
-                    (PhaseId::StopNode, reset("stop")),
-                    (PhaseId::RestoreHost, reset("restore")),
+                    (PhaseId::StopNode, clean("stop")),
+                    (PhaseId::RestoreHost, clean("restore")),
                 ]
             } else {
                 Vec::new()

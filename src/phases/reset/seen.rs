@@ -5,6 +5,10 @@ use serde::Serialize;
 
 /// What a reset would find on one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent answers of one script"
+)]
 pub struct HostLeft {
     /// Whether anything of `up` has been here.
     pub touched: bool,
