@@ -116,6 +116,7 @@ fn satisfied(resource: &Resource) -> Observed {
         Resource::Module(_) => vec![("state", "loaded".to_owned())],
         Resource::Sysctl(sysctl) => vec![("value", sysctl.value.clone())],
         Resource::SwapOff(_) => Vec::new(),
+        Resource::Image(_) => vec![("missing", String::new())],
         Resource::Hostname(hostname) => {
             vec![
                 ("name", hostname.name.clone()),
@@ -160,6 +161,7 @@ fn a_worker_joins_and_every_difference_of_others_is_left_alone() {
             "w2 os",
             "w2 runtime",
             "w2 binaries",
+            "w2 images",
             "w2 control-plane-files",
             "cp1 join-worker",
             "w2 join-worker",
@@ -319,10 +321,10 @@ fn nothing_is_planned_for_a_node_that_is_there_and_one_that_is_not_ready_is_look
     let nodes = &mut api(&mut seen).nodes;
     let node = nodes.iter_mut().find(|node| node.name == "w1").unwrap();
     let role = "node-role.kubernetes.io/worker".to_owned();
-    let managed = json!({"labels": [role], "annotations": [], "taints": []});
+    let managed = format!(r#"{{"labels":["{role}"],"annotations":[],"taints":[]}}"#);
     node.labels.insert(role, String::new());
     node.annotations
-        .insert("baremetal.dev/managed".to_owned(), managed.to_string());
+        .insert("baremetal.dev/managed".to_owned(), managed);
     assert_eq!(done(&limited(&cluster, &seen, &["w1"])), [""; 0]);
     api(&mut seen)
         .nodes
@@ -369,8 +371,16 @@ fn kube<'a>(seen: &'a mut Observation, host: &str) -> &'a mut baremetal::observe
 
 type Change = fn(&Cluster, &mut Observation);
 
-/// What makes [`without`] unfit to join `new`, the code, and words of the reason and of the advice.
-const REFUSED: &[(&str, &[&str], Change, Code, &[&str])] = &[
+/// A name, who joins, what makes [`without`] unfit for it, the code, and words of the reason and of the advice.
+type Case = (
+    &'static str,
+    &'static [&'static str],
+    Change,
+    Code,
+    &'static [&'static str],
+);
+
+const REFUSED: &[Case] = &[
     (
         "out of reach",
         &["w2"],
