@@ -125,7 +125,7 @@ fn control_planes_through_kills(lab: &Lab) {
         known.insert(boundary);
         assert!(known.len() < 40, "no run came to its end: {known:?}");
     }
-    assert!(known.len() > 12, "only {known:?}");
+    assert!(known.len() > 8, "only {known:?}");
     let tokens = lab
         .kubectl(&["get", "secrets", "-n", "kube-system", "-o", "name"])
         .ok()
@@ -171,7 +171,15 @@ fn killed_at_a_new_boundary(
         }
         let host = event["host"].as_str().unwrap();
         assert!(["cp1", "cp2", "cp3"].contains(&host), "{event}");
-        let boundary = format!("{} {kind}", event["phase"].as_str().unwrap());
+        // What a host needs before it joins is killed through by the tests of `up`.
+        let (phase, title) = (event["phase"].as_str().unwrap(), &event["title"]);
+        let boundary = match (phase, kind) {
+            ("join-control-plane", "step-finished") => format!("{title} on {host}"),
+            ("load-balancer" | "join-control-plane" | "node-metadata" | "verify", _) => {
+                format!("{phase} {kind}")
+            }
+            _ => continue,
+        };
         if !known.contains(&boundary) {
             child.kill().unwrap();
             child.wait().unwrap();
