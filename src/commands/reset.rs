@@ -82,6 +82,7 @@ async fn reset(opened: &Opened, args: &ResetArgs) -> Result<Ending> {
     });
     let outcome = opened.session.run(&plan).await;
     lock.release().await;
+    let missing = self::missing(opened, &names);
     Ok(conclude(opened, &names, &missing, &outcome))
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     Session,
-    observe::{answers, understand},
+    observe::{answers, gone, understand},
 };
 use crate::{
     observe::Observation,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Session {
-    /// What of `up` is on each of `hosts` that answers.
+    /// What of `up` is on each of `hosts` that answers; one that is lost while it is asked is reported and left out.
     ///
     /// # Errors
     /// When a host cannot say it, and when the run is asked to stop.
@@ -33,9 +33,16 @@ impl Session {
                     return Ok(None);
                 };
                 let script = reset::observe(&session.0.cluster, &host, &seen.facts);
-                let output = session.script(&host.name, &script).await?;
-                understand(&output, &script)?;
-                reset::parse(&output.stdout).map(Some)
+                match session.script(&host.name, &script).await {
+                    Ok(output) => {
+                        understand(&output, &script)?;
+                        reset::parse(&output.stdout).map(Some)
+                    }
+                    Err(error) => {
+                        session.leave_out(gone(&host, error));
+                        Ok(None)
+                    }
+                }
             }
         });
         let mut left = BTreeMap::new();

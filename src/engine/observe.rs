@@ -220,7 +220,7 @@ pub(super) fn understand(output: &Output, script: &Script) -> Result<()> {
     Ok(())
 }
 
-fn gone(host: &Host, error: RunError) -> ConnectError {
+pub(super) fn gone(host: &Host, error: RunError) -> ConnectError {
     match error {
         RunError::Connect(error) => *error,
         other => ConnectError {

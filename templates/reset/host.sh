@@ -2,7 +2,11 @@
 
 # begin with what systemd runs, while its files are still there
 units() {
-    if [ -s "$before/units" ]; then cut -d ' ' -f 1 "$before/units"; else made unit; fi
+    if noted; then
+        cut -d ' ' -f 1 "$before/units" 2>/dev/null
+    elif unnoted; then
+        made unit
+    fi
 }
 
 stop_units() {
@@ -69,7 +73,7 @@ rewrite() {
 blocks() {
     if noted; then
         [ ! -f "$before/blocks" ] || cat "$before/blocks"
-    else
+    elif unnoted; then
         made block
     fi >"$BM/.blocks"
     while read -r marker was path; do
@@ -84,7 +88,7 @@ swap() {
         say 'swap in /etc/fstab'
         sed 's/^# baremetal: //' /etc/fstab >"$BM/.fstab"
         rewrite /etc/fstab "$BM/.fstab"
-        noted || systemctl -q unmask swap.target >/dev/null 2>&1
+        ! unnoted || systemctl -q unmask swap.target >/dev/null 2>&1
     fi
     [ -e "$before/swaps" ] || return 0
     grep -qx masked "$before/swaps" || systemctl -q unmask swap.target >/dev/null 2>&1
@@ -116,6 +120,7 @@ paths() {
         put_back /
         return 0
     fi
+    unnoted || return 0
     # Without a note only what is known to be ours by its content or its name.
     made file >"$BM/.files"
     while IFS= read -r path; do
@@ -146,34 +151,54 @@ members() {
     done
 }
 
-packages() {
+# Names of packages that came with us and that nothing else has come to need, in $BM/.going.
+going_packages() {
+    : >"$BM/.going"
     case $also in *' packages '*) ;; *) return 0 ;; esac
     [ -s "$before/packages" ] || return 0
-    say 'packages'
     if have apt-get; then
         dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p' | grep -xF -f "$before/packages" >"$BM/.packages"
-        : >"$BM/.going"
-        # Those that others installed since have come to need stay.
         cp -- "$BM/.packages" "$BM/.asked"
         while read -r name; do
             apt-get -s purge -- "$name" 2>/dev/null | sed -n 's/^\(Remv\|Purg\) \([^ ]*\).*/\2/p' | sort -u >"$BM/.would"
-            [ -s "$BM/.would" ] && ! grep -qvxF -f "$BM/.packages" "$BM/.would" && printf '%s\n' "$name" >>"$BM/.going"
+            if [ -s "$BM/.would" ] && ! grep -qvxF -f "$BM/.packages" "$BM/.would"; then printf '%s\n' "$name" >>"$BM/.going"; fi
         done <"$BM/.asked"
-        [ -s "$BM/.going" ] || return 0
+    else
+        rpm -qa --qf '%{NAME}\n' 2>/dev/null | grep -xF -f "$before/packages" >"$BM/.going"
+    fi
+}
+
+# Before files come back: what a package brought was noted after it came, and goes with it. Which that is stays known.
+packages() {
+    going_packages
+    [ -s "$BM/.going" ] || return 0
+    say 'packages'
+    if have apt-get; then
+        # shellcheck disable=SC2046  # names of packages
+        dpkg-query -L $(cat "$BM/.going") 2>/dev/null >>"$before/purged"
         # shellcheck disable=SC2046  # names of packages
         try 'apt-get purge failed' apt-get -q -y -o DPkg::Lock::Timeout=180 -o Dpkg::Use-Pty=0 purge -- $(cat "$BM/.going")
-    elif have dnf; then
-        rpm -qa --qf '%{NAME}\n' | grep -xF -f "$before/packages" >"$BM/.going"
-        [ -s "$BM/.going" ] || return 0
-        # rpm refuses what others have come to need; one by one, so that the rest goes.
-        while read -r name; do rpm -e -- "$name" 2>/dev/null; done <"$BM/.going"
-        while read -r name; do rpm -e -- "$name" 2>/dev/null; done <"$BM/.going"
+    else
+        # shellcheck disable=SC2046  # names of packages
+        rpm -ql $(cat "$BM/.going") 2>/dev/null >>"$before/purged"
+        # rpm refuses what others have come to need, and what its own dependents still need: twice, one by one.
+        for _ in 1 2; do
+            while read -r name; do rpm -e -- "$name" 2>/dev/null; done <"$BM/.going"
+        done
+        while read -r name; do
+            ! rpm -q -- "$name" >/dev/null 2>&1 || rpm -ql -- "$name" >>"$BM/.kept"
+        done <"$BM/.going"
+        if [ -s "$BM/.kept" ]; then
+            grep -vxF -f "$BM/.kept" "$before/purged" >"$BM/.purged"
+            cp -- "$BM/.purged" "$before/purged"
+        fi
     fi
 }
 
 touched || [ -d "$var" ] || exit 0
 say 'units'
 stop_units
+packages
 blocks
 swap
 paths
@@ -183,7 +208,6 @@ if [ -s "$before/hostname" ]; then
     { cat "$before/hostname" >/proc/sys/kernel/hostname; } 2>/dev/null
 fi
 revive_units
-packages
 say "$var"
 find "$var" -mindepth 1 -maxdepth 1 ! -name before -exec rm -rf {} +
 # The note goes last, and is no note any more from its first missing piece on.

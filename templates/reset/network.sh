@@ -1,5 +1,6 @@
 # Removes interfaces, routes, namespaces and rules of the pod network and of kube-proxy. Tables of others are not touched, and
 # each table changes in one step: no moment is without the rules that others rely on.
+touched || exit 0
 say 'virtual servers of kube-proxy'
 if [ -e /sys/class/net/kube-ipvs0 ] && have ipvsadm; then
     ip -o addr show dev kube-ipvs0 2>/dev/null | awk '{ print $4 }' | cut -d / -f 1 >"$BM/.services"

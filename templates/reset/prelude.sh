@@ -47,11 +47,16 @@ noted() { [ -e "$before/whole" ]; }
 # Whether a name was in list $1 of the note.
 was() { grep -qxF -- "$2" "$before/$1" 2>/dev/null; }
 
-# Whether anything of `up` can be on this host at all.
-touched() {
-    [ -e "$before/whole" ] || [ -e "$before/unknown" ] || [ -e "$var/sums" ] || [ -e "$var/archives" ] ||
-        [ -e "$kubernetes/kubelet.conf" ] || [ -e "$kubernetes/admin.conf" ] || has_mark /etc/modules-load.d/baremetal.conf
+# Whether an earlier release has been at work here, which kept no note. A note that was begun or is half gone is none of that.
+unnoted() {
+    [ ! -e "$before/unknown" ] || return 0
+    [ ! -d "$before" ] || return 1
+    [ -e "$var/sums" ] || [ -e "$var/archives" ] || [ -e "$kubernetes/kubelet.conf" ] || [ -e "$kubernetes/admin.conf" ] ||
+        has_mark /etc/modules-load.d/baremetal.conf
 }
+
+# Whether anything of `up` can be on this host: nothing is removed from hosts where it never was.
+touched() { noted || unnoted; }
 
 has_mark() {
     head -c 4096 -- "$1" 2>/dev/null | grep -aq '^# \(Written\|Managed\) by baremetal'
@@ -110,7 +115,9 @@ network_files() {
         cilium) names='etc/cni/net.d/05-cilium.conflist etc/cni/net.d/05-cilium.conf opt/cni/bin/cilium-cni opt/cni/bin/cilium-mount opt/cni/bin/cilium-sysctlfix' ;;
         *) names='' ;;
     esac
-    for name in $names; do printf '/%s\n' "$name"; done
+    for name in $names; do
+        case $also:$name in *' programs-stay '*:opt/*) ;; *) printf '/%s\n' "$name" ;; esac
+    done
 }
 
 # Directories whose content is the cluster's alone.
@@ -130,10 +137,13 @@ was_there() {
 
 # What is in directory $1, and it, without what was there before; deepest first.
 new_in() {
+    depth=0
+    # A file system of its own is somebody's, what is in it is the cluster's.
+    ! mountpoint -q -- "$1" 2>/dev/null || depth=1
     if noted; then
-        find "$1" -xdev -depth 2>/dev/null | grep -vxF -f "$before/existed"
+        find "$1" -xdev -depth -mindepth "$depth" 2>/dev/null | grep -vxF -f "$before/existed"
     else
-        find "$1" -xdev -depth 2>/dev/null
+        find "$1" -xdev -depth -mindepth "$depth" 2>/dev/null
     fi
 }
 
@@ -163,11 +173,13 @@ links_left() {
 
 # Chains that kube-proxy, the kubelet and pod networks make; those of others are none of ours.
 case $plugin in
-    flannel) chain='(KUBE-[A-Z0-9-]+|CNI-[A-Za-z0-9-]+|FLANNEL-[A-Z]+)' ;;
-    calico) chain='(KUBE-[A-Z0-9-]+|CNI-[A-Za-z0-9-]+|cali-[A-Za-z0-9_-]+)' ;;
-    cilium) chain='(KUBE-[A-Z0-9-]+|CNI-[A-Za-z0-9-]+|OLD_CILIUM_[A-Za-z_]+|CILIUM_[A-Za-z_]+)' ;;
-    *) chain='(KUBE-[A-Z0-9-]+|CNI-[A-Za-z0-9-]+)' ;;
+    flannel) own_chains='|FLANNEL-[A-Z]+' ;;
+    calico) own_chains='|cali-[A-Za-z0-9_-]+' ;;
+    cilium) own_chains='|OLD_CILIUM_[A-Za-z_]+|CILIUM_[A-Za-z_]+' ;;
+    *) own_chains='' ;;
 esac
+# Of CNI's own plugins the chains of addresses and ports, not those that other engines name CNI-FORWARD and CNI-ISOLATION.
+chain="(KUBE-[A-Z0-9-]+|CNI-[0-9a-f]+|CNI-(HOSTPORT|DN|SN)-[A-Za-z0-9-]+$own_chains)"
 
 # Programs that show rules; the old interface is asked only where the kernel has tables of it, as asking makes them.
 rule_programs() {
@@ -182,8 +194,9 @@ rule_programs() {
 
 # What takes our chains, and the rules that lead to them, out of the rules on stdin; nothing where there are none.
 without_our_chains() {
-    awk -v chain="^$chain\$" '
-        function ours(name) { return name ~ chain }
+    awk -v chain="^$chain\$" -v there="$before/chains" -v plugin="$plugin" '
+        BEGIN { while ((getline line < there) > 0) had[line] = 1 }
+        function ours(name) { return name ~ chain && !(name in had) }
         function flush_table() {
             if (n || m) {
                 print table
@@ -199,6 +212,10 @@ without_our_chains() {
         /^COMMIT/ { flush_table(); next }
         /^-A / {
             if (ours($2)) next
+            # Rules of Calico in chains of others carry its mark.
+            if (plugin == "calico" && index($0, "--comment \"cali:")) {
+                rule = $0; sub(/^-A /, "-D ", rule); rules[++m] = rule; next
+            }
             for (i = 3; i < NF; i++) if (($i == "-j" || $i == "-g") && ours($(i + 1))) {
                 rule = $0; sub(/^-A /, "-D ", rule); rules[++m] = rule; break
             }

@@ -6,6 +6,11 @@ put_back() {
         case $path in "$1"*) ;; *) continue ;; esac
         # shellcheck disable=SC2086  # four words before the path
         set -- "$1" ${noted_line%%/*}
+        # What came with a package that went with us was never the host's own.
+        if was purged "$path"; then
+            put_away
+            continue
+        fi
         case $2 in
             absent) put_away ;;
             file) put_file "$3" "$4" "$5" ;;
@@ -41,6 +46,8 @@ put_file() {
         fi
     fi
     chmod "$1" -- "$path" && chown "$2" -- "$path"
+    ! have restorecon || restorecon -- "$path" 2>/dev/null
+    return 0
 }
 
 put_link() {

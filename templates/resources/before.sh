@@ -5,7 +5,7 @@
 #   content/   what was in a file, or where a link led, by checksum
 #   blocks     MARKER absent|present PATH         sysctls   PATH VALUE       units    UNIT LOAD ACTIVE ENABLED
 #   packages   NAME, installed by us              swaps     DEVICE PRIORITY, and `masked`
-#   hostname   the kernel's                       links, netns, existed       names that were there
+#   hostname   the kernel's                       links, netns, chains, existed   names that were there
 #   whole      written last: the rest may be relied on. `unknown` in its place: the host was made before this was kept.
 before=$var/before
 keeping=''
@@ -39,6 +39,9 @@ before_anything() {
     : >"$before/paths"
     ls /sys/class/net >"$before/links" 2>/dev/null
     ls /run/netns >"$before/netns" 2>/dev/null
+    for seen in iptables ip6tables; do
+        ! command -v "$seen-save" >/dev/null 2>&1 || "$seen-save" 2>/dev/null | sed -n 's/^:\([^ ]*\).*/\1/p'
+    done >"$before/chains"
     {
         # shellcheck disable=SC2086  # a list of plain paths
         find $filled -xdev

@@ -193,6 +193,7 @@ fn given(
     let also: Vec<&str> = [
         (options.packages, "packages"),
         (options.longhorn_data, "longhorn"),
+        (options.depth == Depth::State, "programs-stay"),
     ]
     .iter()
     .filter(|(wanted, _)| *wanted)
