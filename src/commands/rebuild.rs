@@ -129,10 +129,12 @@ fn forget_cluster(cluster: &Cluster, seen: &mut Observation) {
     for host in seen.hosts.values_mut() {
         let kube = &mut host.facts.kube;
         let holds_vip = kube.holds_vip;
+        let patches = std::mem::take(&mut kube.patches);
         let mut shared_files = std::mem::take(&mut kube.shared_files);
         shared_files.retain(|path, _| !path.starts_with("/etc/kubernetes/pki/"));
         *kube = crate::observe::KubeFacts {
             holds_vip,
+            patches,
             shared_files,
             ..Default::default()
         };

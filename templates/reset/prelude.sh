@@ -96,7 +96,7 @@ kubernetes_files() {
         printf '%s\n' "$kubernetes/$name.conf"
     done
     for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do
-        printf '%s\n' "$kubernetes/manifests/$name.yaml"
+        printf '%s\n' "$kubernetes/manifests/$name.yaml" "$kubernetes/manifests/.$name.yaml"
     done
     for name in ca apiserver apiserver-kubelet-client apiserver-etcd-client front-proxy-ca front-proxy-client etcd/ca etcd/server \
         etcd/peer etcd/healthcheck-client; do
