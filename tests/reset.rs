@@ -132,6 +132,8 @@ impl Host {
             .env("BM", bm.path())
             .env("BM_VAR", self.root.path().join("var"))
             .env("BM_RUN", self.root.path().join("run"))
+            // Those of this machine are none of the test's.
+            .env("BM_UNITS", "")
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

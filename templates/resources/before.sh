@@ -1,5 +1,6 @@
 # What was there before a host was first touched, noted in $before before each change so that a kill loses nothing. Only a reset
-# reads it: what is to be done is never decided by it.
+# reads it: what is to be done is never decided by it. Scripts of several phases run at once: lines are only ever added, and of two
+# about one thing the first counts, which is why a reset goes through them backwards.
 #
 #   paths      absent PATH | file MODE UID:GID SHA256 PATH | link - - SHA256 PATH | directory MODE UID:GID - PATH | other - - - PATH
 #   content/   what was in a file, or where a link led, by checksum
@@ -19,8 +20,15 @@ filled='/etc/cni /opt/cni /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/lib/c
 # What pod networks and the kubelet set by themselves.
 set_by_others='net/ipv4/conf/all/route_localnet net/ipv4/conf/all/rp_filter net/ipv4/conf/default/rp_filter net/ipv4/conf/all/src_valid_mark net/netfilter/nf_conntrack_max net/netfilter/nf_conntrack_tcp_timeout_established net/netfilter/nf_conntrack_tcp_timeout_close_wait net/ipv4/vs/conntrack net/ipv4/vs/conn_reuse_mode net/ipv4/vs/expire_nodest_conn net/ipv4/vs/expire_quiescent_template net/ipv4/conf/all/arp_ignore net/ipv4/conf/all/arp_announce'
 
+# One script at a time.
 before_anything() {
     what='the note of what was there before'
+    if ! { mkdir -p -- "$run" && exec 7>>"$run/noting" && flock 7; }; then fail 'cannot be locked'; fi
+    note_or_load
+    exec 7>&-
+}
+
+note_or_load() {
     if [ -e "$before/whole" ]; then
         keeping=yes
         noted=$nl$(sed 's|^[^/]*||' "$before/paths" 2>/dev/null)$nl
@@ -60,6 +68,9 @@ before_anything() {
     for seen in $set_by_others; do
         remember_sysctl "$seen"
     done
+    # Packages bring these and start them, one call of the package manager for several phases. Tests name none.
+    # shellcheck disable=SC2086  # a list of names
+    remember_units ${BM_UNITS-containerd.service haproxy.service keepalived.service kubelet.service chrony.service chronyd.service iscsid.service}
     : >"$before/whole" || fail 'cannot be written'
 }
 
@@ -106,8 +117,8 @@ keep() {
     sum=$(sha256sum <"$BM/.kept") || fail "$4 cannot be kept"
     sum=${sum%% *}
     if [ ! -e "$before/content/$sum" ]; then
-        if ! { cp -- "$BM/.kept" "$before/content/.new" && chmod 600 "$before/content/.new" &&
-            mv -f -- "$before/content/.new" "$before/content/$sum"; } 2>"$out"; then
+        if ! { cp -- "$BM/.kept" "$before/content/.new.$$" && chmod 600 "$before/content/.new.$$" &&
+            mv -f -- "$before/content/.new.$$" "$before/content/$sum"; } 2>"$out"; then
             fail "$(why "$4 cannot be kept")"
         fi
     fi
@@ -188,7 +199,7 @@ remember_swap() {
         done </proc/swaps
         [ "$(systemctl is-enabled swap.target 2>/dev/null)" != masked ] || echo masked
     } >"$BM/.swaps"
-    if ! { cp -- "$BM/.swaps" "$before/.swaps" && mv -f -- "$before/.swaps" "$before/swaps"; }; then
+    if ! { cp -- "$BM/.swaps" "$before/.swaps.$$" && mv -f -- "$before/.swaps.$$" "$before/swaps"; }; then
         fail 'the swap devices cannot be noted'
     fi
 }

@@ -96,7 +96,7 @@ fn e2e_reset() {
     a_live_member_is_not_reset(&lab);
     what_dies_is_shown(&lab);
 
-    let reset = lab.run(&["reset"], &["--yes=e2e-reset"]).ok();
+    let reset = lab.run(&["reset"], &["--yes=e2e-reset", "--packages"]).ok();
     assert!(reset.text().contains("2 hosts"), "{}", reset.text());
     only_what_others_made_is_left(&lab, &before);
     let again = lab
@@ -281,13 +281,14 @@ fn e2e_reset_killed_at_every_step() {
     let mut up = start(&lab, &["up"], &[]);
     until(&mut up, |event| event["phase"] == "init").expect("init begins");
     kill(&mut up);
-    lab.run(&["reset"], &["--yes=e2e-resetkill"]).ok();
+    lab.run(&["reset"], &["--yes=e2e-resetkill", "--packages"])
+        .ok();
     same(&lab, &before);
 
     lab.up().ok();
     let mut boundaries = BTreeSet::new();
     loop {
-        let mut reset = start(&lab, &["reset"], &["--yes=e2e-resetkill"]);
+        let mut reset = start(&lab, &["reset"], &["--yes=e2e-resetkill", "--packages"]);
         let boundary = until(&mut reset, |event| {
             let kind = event["event"].as_str().unwrap_or_default();
             matches!(kind, "step-started" | "step-finished")
