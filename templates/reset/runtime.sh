@@ -20,6 +20,10 @@ if own_runtime && [ -z "$(other_namespaces)" ]; then
         done <"$BM/.new"
         was existed "$directory" || rmdir -- "$directory" 2>/dev/null
     done
+    # Made empty by containerd at its start.
+    if noted && ! was existed /opt/containerd; then
+        rmdir -- /opt/containerd/bin /opt/containerd/lib /opt/containerd 2>/dev/null
+    fi
 elif runtime_answers; then
     ctr -n k8s.io leases ls -q 2>/dev/null | xargs -r -n 50 ctr -n k8s.io leases rm >/dev/null 2>&1
     ctr -n k8s.io images ls -q 2>/dev/null | xargs -r -n 50 ctr -n k8s.io images rm --sync >"$out" 2>&1 ||

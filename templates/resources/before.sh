@@ -53,7 +53,7 @@ note_or_load() {
     {
         # shellcheck disable=SC2086  # a list of plain paths
         find $filled -xdev
-        find /var/lib/containerd /var/lib/longhorn -maxdepth 1
+        find /var/lib/containerd /var/lib/longhorn /opt/containerd -maxdepth 1
     } >"$before/existed" 2>/dev/null
     find /etc/kubernetes -xdev \( -type f -o -type l \) >"$BM/.kubernetes" 2>/dev/null
     while IFS= read -r seen; do
