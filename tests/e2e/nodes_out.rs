@@ -15,7 +15,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{HostLine, Lab, Run, THREE_AND_TWO, bundle};
+use crate::support::{HostLine, Lab, Run, THREE_AND_TWO, bundle, kubectl};
 
 const THREE_AND_ONE: &[HostLine<'_>] = &[
     ("cp1", "control-plane", 11),
@@ -132,7 +132,7 @@ fn pods_on(lab: &Lab, node: &str) -> Vec<String> {
 
 fn apply(lab: &Lab, documents: &[Value]) {
     let text: Vec<String> = documents.iter().map(Value::to_string).collect();
-    let mut child = Command::new(bundle().join("bin/kubectl"))
+    let mut child = Command::new(kubectl())
         .arg("--kubeconfig")
         .arg(lab.kubeconfig())
         .args(["apply", "-f", "-"])

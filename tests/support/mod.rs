@@ -263,7 +263,7 @@ pub fn run(command: &mut Command) -> Run {
 }
 
 /// kubectl where the bundle has it: `bundle add` names the file after architecture and version.
-fn kubectl() -> PathBuf {
+pub fn kubectl() -> PathBuf {
     let list = fs::read_to_string(bundle().join("bundle.yaml")).expect("the bundle has a list");
     let list: Value = serde_yaml::from_str(&list).expect("bundle.yaml is YAML");
     let items = list["items"].as_array().expect("a list of items");
