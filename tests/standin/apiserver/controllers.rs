@@ -221,7 +221,7 @@ async fn pods(objects: &Objects) -> Result<(), Failure> {
     let mut wanted = BTreeMap::new();
     for pod in all
         .iter()
-        .flat_map(|workload| workloads::pods(workload, &nodes))
+        .flat_map(|workload| workloads::pods(workload, &nodes, &live))
     {
         let at = place(&pod);
         if !lives.contains(&at) {

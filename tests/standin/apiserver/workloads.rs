@@ -8,8 +8,8 @@ use crate::{bundle, clock};
 /// Seconds after which a pod that can run counts as ready.
 const START: u64 = 1;
 
-/// The pods that a workload should have now.
-pub fn pods(workload: &Value, nodes: &[Value]) -> Vec<Value> {
+/// The pods that a workload should have now; those that are not among the `live` ones go where the fewest of their kind are.
+pub fn pods(workload: &Value, nodes: &[Value], live: &[Value]) -> Vec<Value> {
     let spec = &workload["spec"];
     let template = &spec["template"];
     let pod = &template["spec"];
@@ -34,16 +34,32 @@ pub fn pods(workload: &Value, nodes: &[Value]) -> Vec<Value> {
         .as_u64()
         .or(spec["completions"].as_u64())
         .unwrap_or(1);
+    let mut taken: Vec<&Value> = live
+        .iter()
+        .filter(|pod| pod["metadata"]["ownerReferences"][0]["uid"] == workload["metadata"]["uid"])
+        .map(|pod| &pod["spec"]["nodeName"])
+        .collect();
     (0..replicas)
         .map(|index| {
-            let place = usize::try_from(index).unwrap_or(0) % fitting.len().max(1);
             let pod_name = if let Some("StatefulSet") = workload["kind"].as_str() {
                 format!("{name}-{index}")
             } else {
                 let suffix = &bundle::sha256(format!("{hash}{index}").as_bytes())[..5];
                 format!("{name}-{hash}-{suffix}")
             };
-            make(workload, &pod_name, fitting.get(place).copied())
+            let lives = live.iter().any(|pod| {
+                pod["metadata"]["name"] == pod_name
+                    && pod["metadata"]["namespace"] == workload["metadata"]["namespace"]
+                    && !pod["spec"]["nodeName"].is_null()
+            });
+            let place = fitting.iter().copied().min_by_key(|node| {
+                let name = &node["metadata"]["name"];
+                taken.iter().filter(|on| **on == name).count()
+            });
+            if let (false, Some(node)) = (lives, place) {
+                taken.push(&node["metadata"]["name"]);
+            }
+            make(workload, &pod_name, place)
         })
         .collect()
 }
