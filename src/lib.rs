@@ -22,6 +22,7 @@ pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod digest;
+pub mod draft;
 pub mod engine;
 pub mod failure;
 pub mod inventory;

@@ -309,3 +309,99 @@ fn a_new_host_that_the_rules_refuse_is_refused_with_the_lines_to_write_by_hand()
     let left = fs::read_to_string(directory.path().join("inventory.yaml")).unwrap();
     assert_eq!(left, GOOD);
 }
+
+#[test]
+fn init_writes_what_loads_and_overwrites_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let init = |more: &[&str]| {
+        let arguments = [&["init", "home.yaml", "--offline"], more].concat();
+        run(baremetal(&arguments).current_dir(directory.path()))
+    };
+    let missing = init(&["--host", "cp1 10.0.0.11"]).code(2);
+    says(
+        &missing,
+        &[
+            "name of the cluster: there is no terminal to ask on; give --cluster VALUE",
+            "proposed: --cluster home",
+            "`--yes` takes every proposal",
+        ],
+    );
+    assert!(!directory.path().join("home.yaml").exists());
+    let written = init(&["--host", "cp1 10.0.0.11", "--host", "w1 10.0.0.21", "--yes"]).ok();
+    assert_eq!(
+        written.stdout,
+        "home.yaml is written; next: baremetal check home.yaml\n"
+    );
+    let text = fs::read_to_string(directory.path().join("home.yaml")).unwrap();
+    let again = init(&["--host", "cp1 10.0.0.12", "--yes"]).code(2);
+    says(
+        &again,
+        &["home.yaml is there already; it was left alone", "--force"],
+    );
+    assert_eq!(
+        fs::read_to_string(directory.path().join("home.yaml")).unwrap(),
+        text
+    );
+    init(&["--host", "cp1 10.0.0.12", "--yes", "--force"]).ok();
+    assert!(
+        fs::read_to_string(directory.path().join("home.yaml"))
+            .unwrap()
+            .contains("10.0.0.12")
+    );
+    assert_eq!(
+        fs::read_dir(directory.path()).unwrap().count(),
+        1,
+        "nothing is left behind"
+    );
+    let clash = init(&["--from-kubespray", ".", "--host", "a 10.0.0.1"]).code(2);
+    says(&clash, &["--from-kubespray", "cannot be used with"]);
+}
+
+#[test]
+fn init_converts_an_inventory_of_kubesprays_and_lists_what_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventories/kubespray");
+    let from = from.to_str().unwrap();
+    let written =
+        run(baremetal(&["init", "ours.yaml", "--from-kubespray", from])
+            .current_dir(directory.path()))
+        .ok();
+    says(
+        &written,
+        &[
+            "note: ",
+            "`metrics_server_enabled` was not carried over; install metrics-server through `addons`",
+        ],
+    );
+    let text = fs::read_to_string(directory.path().join("ours.yaml")).unwrap();
+    insta::assert_snapshot!("init-from-kubespray", text.replace(from, "KUBESPRAY"));
+    let ours = baremetal::inventory::load(&directory.path().join("ours.yaml")).unwrap();
+    let theirs = baremetal::inventory::load(Path::new(from)).unwrap();
+    let essence = |cluster: &baremetal::inventory::Cluster| {
+        let hosts = cluster.hosts.iter();
+        let hosts: Vec<_> = hosts
+            .map(|host| {
+                (
+                    host.name.clone(),
+                    host.address.clone(),
+                    host.roles.clone(),
+                    host.labels.clone(),
+                )
+            })
+            .collect();
+        (
+            cluster.endpoint.clone(),
+            hosts,
+            cluster.network.pods.clone(),
+            cluster.version.clone(),
+            cluster.kube_proxy.clone(),
+        )
+    };
+    assert_eq!(essence(&ours), essence(&theirs));
+    let none = run(
+        baremetal(&["init", "b.yaml", "--from-kubespray", "ours.yaml"])
+            .current_dir(directory.path()),
+    )
+    .code(3);
+    says(&none, &["ours.yaml is no inventory of kubespray's"]);
+}

@@ -403,6 +403,7 @@ fn scripts_please_shellcheck() {
         facts_script(&cluster, host),
         probe_script(&list),
         apply_script("apply", &changes),
+        Script::read("probe", baremetal::templates::text("init/probe.sh")),
     ] {
         let shellcheck = std::process::Command::new("shellcheck")
             // What the templates say of themselves counts only where they are first.

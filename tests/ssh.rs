@@ -3,6 +3,7 @@
 mod connect;
 mod exec;
 mod hosts;
+mod init;
 mod script;
 mod session;
 mod sshd;

@@ -223,6 +223,17 @@ impl Catalog {
             .as_ref()
     }
 
+    /// The newest patch release of the newest minor one that is known.
+    pub fn newest(&self) -> Version {
+        let known = self
+            .kubernetes
+            .iter()
+            .filter_map(|minor| minor.latest.clone());
+        known
+            .max()
+            .unwrap_or_else(|| Version::new(1, *self.minors().end(), 0))
+    }
+
     /// Whether an operating system is supported, by os-release's `ID` and `VERSION_ID`.
     pub fn supports_system(&self, id: &str, version: &str) -> bool {
         let major = version.split('.').next().unwrap_or(version);

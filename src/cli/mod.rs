@@ -3,12 +3,14 @@
 mod add_node;
 mod bundle;
 mod exec;
+mod init;
 mod leaving;
 mod reset;
 
 pub use add_node::{AddNodeArgs, NewHostArgs, RoleArg};
 pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
 pub use exec::{ExecArgs, LimitArg, SshArgs};
+pub use init::InitArgs;
 pub use leaving::{
     DrainArgs, MaintenanceCommand, MaintenanceOffArgs, MaintenanceOnArgs, RemoveNodeArgs,
 };
@@ -67,6 +69,11 @@ pub enum Command {
         after_help = "Examples:\n  baremetal remove-node inventory.yaml w2\n  baremetal remove-node inventory.yaml cp1 --dead --keep-entry    # its replacement joins with `up`\n  baremetal remove-node inventory.yaml w2 w3 --yes=homelab"
     )]
     RemoveNode(RemoveNodeArgs),
+    /// Write a first inventory: asks, looks at the hosts, and proposes what fits them
+    #[command(
+        after_help = "Examples:\n  baremetal init\n  baremetal init cluster.yaml --host 'cp1 10.0.0.11' --host 'cp2 10.0.0.12' --host 'cp3 10.0.0.13' --yes\n  baremetal init cluster.yaml --from-kubespray inventory/mycluster"
+    )]
+    Init(Box<InitArgs>),
     /// Write every file of every host into a directory, without connecting to any
     #[command(after_help = "Example:\n  baremetal render inventory.yaml --out rendered/")]
     Render(RenderArgs),

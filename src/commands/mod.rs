@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod confirm;
 mod exec;
+mod init;
 mod kubeconfig;
 mod lab;
 mod leaving;
@@ -53,6 +54,7 @@ async fn work(command: Command) -> Result<Code> {
         Command::Check(args) => check::run(&args).await,
         Command::Maintenance { command } => Box::pin(maintenance::run(&command)).await,
         Command::RemoveNode(args) => Box::pin(remove_node::run(&args)).await,
+        Command::Init(args) => Box::pin(init::run(&args)).await,
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => Box::pin(rebuild::run(&args)).await,
         Command::Reset(args) => Box::pin(reset::run(&args)).await,

@@ -48,6 +48,29 @@ pub fn load_with(path: &Path, options: &LoadOptions) -> anyhow::Result<Cluster> 
     from_text(&text, path, options).map_err(|mistakes| diagnostic::failure(path, mistakes).into())
 }
 
+/// As [`load_with`], of a text that is to lie at `path`.
+pub fn load_text(text: &str, path: &Path, options: &LoadOptions) -> anyhow::Result<Cluster> {
+    from_text(text, path, options).map_err(|mistakes| diagnostic::failure(path, mistakes).into())
+}
+
+/// An inventory of kubespray's as a text of ours, and what was not carried over. Fails with [`Code::Inventory`].
+pub fn converted(path: &Path) -> anyhow::Result<(String, Vec<String>)> {
+    let file = file_of(path);
+    let text = read(&file)?;
+    let Some(converted) = foreign(&file, &text) else {
+        let what = format!("{} is no inventory of kubespray's", file.display());
+        let hint =
+            "give the directory that holds inventory.ini or hosts.yaml, with group_vars beside it";
+        return Err(Failure::new(Code::Inventory, what).hint(hint).into());
+    };
+    let converted = converted.map_err(|mistakes| diagnostic::failure(&file, mistakes))?;
+    let (text, warnings) = (converted.text.clone(), converted.warnings.clone());
+    // What the loader refuses is told in terms of kubespray's files.
+    let cluster = from_kubespray(&file, converted, &LoadOptions::default())?;
+    drop(cluster);
+    Ok((text, warnings))
+}
+
 /// The file of an inventory: kubespray's inside when a directory is given.
 pub(super) fn file_of(path: &Path) -> PathBuf {
     let inside = path.is_dir().then(|| kubespray::file_in(path)).flatten();

@@ -23,7 +23,7 @@ mod walk;
 mod yaml;
 
 pub use cluster::*;
-pub use forms::duration as parse_duration;
-pub use load::{LoadOptions, json_schema, load, load_with};
+pub use forms::{check as check_form, duration as parse_duration};
+pub use load::{LoadOptions, converted, json_schema, load, load_text, load_with};
 pub use select::select;
 pub use services::*;

@@ -22,6 +22,7 @@ use std::{ops::Range, path::Path};
 pub use file::InventoryFile;
 use layout::{Piece, Shape};
 pub use new_host::NewHost;
+pub use scalar::Writing;
 
 use super::{Cluster, Host, LoadOptions, Role, diagnostic::Mistake, load};
 use crate::failure::{Code, Failure};

@@ -1,0 +1,175 @@
+//! Looks at the hosts: connects, reads facts, and lets one of them ask the network which addresses are free.
+
+use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use super::ask::Person;
+use crate::{
+    cli::InitArgs,
+    draft::{Answers, Seen, Sight, node_addresses, to_probe},
+    engine::{Options, Session, Stop},
+    failure::{Code, Failure},
+    inventory::{Cluster, Host, LoadOptions, edit::NewHost, load_text},
+    remote::Script,
+    report::{self, Reporter},
+    ssh, templates,
+};
+
+/// What is seen of the hosts; fills in their node addresses. Fails with [`Code::Unreachable`] when one cannot be worked on.
+pub async fn look(
+    args: &InitArgs,
+    answers: &mut Answers,
+    person: Option<&mut dyn Person>,
+) -> Result<Seen> {
+    let cluster = cluster(answers)?;
+    let (reporter, receiver) = Reporter::new();
+    let shown = report::spawn(report::Format::Plain, receiver, false, None);
+    let options = Options {
+        accept_new_host_keys: args.accept_new_host_keys,
+        stop: Stop::on_signals()?,
+        ..Options::default()
+    };
+    let session = Session::connect(&cluster, options, &reporter).await?;
+    let seen = async {
+        trust(&cluster, &session, person).await?;
+        see(&session, &cluster, &mut answers.hosts).await
+    }
+    .await;
+    session.close().await;
+    drop((session, reporter));
+    // What it shows is for the eye alone.
+    let _ = tokio::time::timeout(Duration::from_secs(1), shown).await;
+    seen
+}
+
+/// A cluster of these hosts that is only good for connecting to them.
+fn cluster(answers: &Answers) -> Result<Cluster> {
+    let text = "cluster: init\nkubernetes: 1.33.4\nhosts: {init: 192.0.2.1}\n";
+    let mut cluster = load_text(text, Path::new("init.yaml"), &LoadOptions::default())
+        .context("the inventory that connects")?;
+    let model = cluster.hosts[0].clone();
+    cluster.hosts = answers
+        .hosts
+        .iter()
+        .map(|host| reachable(&model, host, answers))
+        .collect();
+    Ok(cluster)
+}
+
+fn reachable(model: &Host, host: &NewHost, answers: &Answers) -> Host {
+    let ssh = crate::inventory::Ssh {
+        user: host.ssh_user.clone().or_else(|| answers.user.clone()),
+        port: host.ssh_port,
+        key: host
+            .ssh_key
+            .clone()
+            .or_else(|| answers.key.as_ref().map(expanded)),
+        jump: host.ssh_jump.clone().or_else(|| answers.jump.clone()),
+        config: answers.config.as_ref().map(expanded),
+        ..crate::inventory::Ssh::default()
+    };
+    Host {
+        name: host.name.clone(),
+        address: host.address.clone(),
+        ssh,
+        ..model.clone()
+    }
+}
+
+/// A key as the inventory has it: `~` is the home directory.
+fn expanded(path: &String) -> std::path::PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => path.into(),
+    }
+}
+
+/// Shows the keys of hosts that are not known, and asks once for all of them.
+async fn trust(
+    cluster: &Cluster,
+    session: &Session,
+    person: Option<&mut dyn Person>,
+) -> Result<()> {
+    let unknown: Vec<_> = session
+        .unreachable()
+        .into_values()
+        .filter(|error| !error.host_keys.is_empty())
+        .collect();
+    let Some(person) = person.filter(|_| !unknown.is_empty()) else {
+        return Ok(());
+    };
+    let mut question = String::from("These hosts are not in known_hosts:\n");
+    for error in &unknown {
+        for key in &error.host_keys {
+            let _ = writeln!(question, "  {}  {}", error.host, key.fingerprint);
+        }
+    }
+    question.push_str("Compare them with what each machine shows on its console. Trust them");
+    if !tokio::task::block_in_place(|| person.confirm(&question))? {
+        return Ok(());
+    }
+    for error in &unknown {
+        if let Some(host) = cluster.host(&error.host) {
+            ssh::accept(host, &error.host_keys)?;
+        }
+    }
+    let names: Vec<&str> = unknown.iter().map(|error| error.host.as_str()).collect();
+    session.connect_again(&names).await;
+    Ok(())
+}
+
+async fn see(session: &Session, cluster: &Cluster, hosts: &mut [NewHost]) -> Result<Seen> {
+    let observed = session.facts().await?;
+    let missing: Vec<String> = session.unreachable().into_keys().collect();
+    if !missing.is_empty() {
+        let what = format!(
+            "{} of {} cannot be worked on ({}); nothing was written",
+            missing.len(),
+            report::text::count(cluster.hosts.len(), "host"),
+            missing.join(", ")
+        );
+        let hint = "mend what is said above and run the same command again, or let `--offline` propose from the addresses alone";
+        return Err(Failure::new(Code::Unreachable, what).hint(hint).into());
+    }
+    let mut seen = Seen::default();
+    for (name, host) in observed.hosts {
+        let sight = Sight {
+            addresses: host.facts.addresses,
+            default_interface: host.facts.default_interface,
+        };
+        seen.hosts.insert(name, sight);
+    }
+    node_addresses(hosts, &seen);
+    let (asker, taken) = probe(session, hosts, &seen).await;
+    Ok(Seen {
+        asker,
+        taken,
+        ..seen
+    })
+}
+
+/// The first host asks; one that has no `ping` leaves the question open.
+async fn probe(
+    session: &Session,
+    hosts: &[NewHost],
+    seen: &Seen,
+) -> (Option<String>, BTreeSet<IpAddr>) {
+    let addresses = to_probe(hosts, seen);
+    let Some(asker) = hosts.first().filter(|_| !addresses.is_empty()) else {
+        return (None, BTreeSet::new());
+    };
+    let mut script = Script::read("free-addresses", templates::text("init/probe.sh"));
+    for address in addresses {
+        script = script.arg(address.to_string());
+    }
+    let Ok(answer) = session.script(&asker.name, &script).await else {
+        return (None, BTreeSet::new());
+    };
+    let complete = answer.stdout.lines().any(|line| line == "asked=yes");
+    let taken = answer
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("taken=")?.parse().ok());
+    (complete.then(|| asker.name.clone()), taken.collect())
+}
