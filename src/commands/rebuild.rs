@@ -134,8 +134,8 @@ fn forget_cluster(cluster: &Cluster, seen: &mut Observation) {
         shared_files.retain(|path, _| !path.starts_with("/etc/kubernetes/pki/"));
         *kube = crate::observe::KubeFacts {
             holds_vip,
-            patches,
             shared_files,
+            patches,
             ..Default::default()
         };
     }

@@ -177,23 +177,36 @@ impl Node {
             return Ok(());
         }
         let pods = client.get("/api/v1/pods").await?.value()?;
-        let runs = pods["items"].as_array().into_iter().flatten().any(|pod| {
-            let owner = pod["metadata"]["ownerReferences"][0]["name"]
-                .as_str()
-                .unwrap_or_default();
-            let mounts = pod["spec"]["volumes"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .any(|volume| volume["hostPath"]["path"] == CNI);
-            let here = pod["spec"]["nodeName"] == self.name.as_str()
-                && pod["status"]["phase"] == "Running";
-            here && (mounts || NETWORKS.iter().any(|name| owner.starts_with(name)))
-        });
-        if runs {
+        let network = pods["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find_map(|pod| {
+                let owner = pod["metadata"]["ownerReferences"][0]["name"]
+                    .as_str()
+                    .unwrap_or_default();
+                let mounts = pod["spec"]["volumes"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|volume| volume["hostPath"]["path"] == CNI);
+                let here = pod["spec"]["nodeName"] == self.name.as_str()
+                    && pod["status"]["phase"] == "Running";
+                let known = NETWORKS.iter().any(|name| owner.starts_with(name));
+                (here && (mounts || known)).then(|| owner.to_owned())
+            });
+        if let Some(owner) = network {
+            // Under the name that the real one gives it.
+            let (file, kind) = if owner.contains("calico") {
+                ("10-calico.conflist", "calico")
+            } else if owner.contains("cilium") {
+                ("05-cilium.conflist", "cilium-cni")
+            } else {
+                ("10-flannel.conflist", "flannel")
+            };
             fs::create_dir_all(CNI)?;
-            let config = json!({"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel"}, {"type": "portmap"}]});
-            fs::write(format!("{CNI}/10-flannel.conflist"), config.to_string())?;
+            let config = json!({"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": kind}, {"type": "portmap"}]});
+            fs::write(format!("{CNI}/{file}"), config.to_string())?;
         }
         Ok(())
     }
