@@ -61,16 +61,32 @@ class Ears:
                     pass  # the caller has gone
 
     def answer(self, ear, proto, address):
+        if proto == "caller":
+            self.hang_up(ear)
+            return
         if proto == "tcp":
             caller, _ = ear.accept()
+            caller.setblocking(False)
+            self.selector.register(caller, selectors.EVENT_READ, ("caller", address))
             caller.sendall(self.name)
-            caller.close()
             return
         packet, caller = ear.recvfrom(2048)
         if proto == "vrrp":
             packet = payload(packet, address)
         if packet == MAGIC + b"?":
             ear.sendto(self.name, caller)
+
+    def hang_up(self, caller):
+        """The caller ends first: a port that we closed would wait for a minute, and a service that is careless could not have it."""
+        try:
+            gone = not caller.recv(2048)
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        if gone:
+            self.selector.unregister(caller)
+            caller.close()
 
 
 class Reach:
