@@ -126,8 +126,18 @@ pub async fn run(directory: &str, version: &str) -> Result<()> {
             });
         }
         report(&running);
+        if running.is_empty() && abandoned(directory) {
+            stop();
+        }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+}
+
+/// Whether the node was taken away: nobody would start pods here, and containerd keeps nothing of its own going.
+fn abandoned(directory: &str) -> bool {
+    runtime::has_systemd()
+        && !Path::new(directory).exists()
+        && !runtime::systemctl(&["is-active", "--quiet", "kubelet.service"])
 }
 
 fn manifests(directory: &str) -> BTreeMap<String, String> {
