@@ -92,6 +92,7 @@ struct HaproxyValues {
     idle_timeout: String,
     connect_timeout: String,
     check_interval: String,
+    fast_interval: String,
     check_host: String,
     anonymous: bool,
     stats_port: u16,
@@ -122,6 +123,7 @@ fn haproxy(cluster: &Cluster, vip: &Vip) -> String {
         idle_timeout: span(settings.idle_timeout),
         connect_timeout: span(settings.connect_timeout),
         check_interval: span(settings.check_interval),
+        fast_interval: span((settings.check_interval / 2).max(Duration::from_millis(1))),
         check_host: cluster.endpoint.host.clone(),
         anonymous: !cluster
             .control_plane

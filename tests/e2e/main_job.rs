@@ -35,13 +35,7 @@ fn e2e_main_job() {
         assert!(mended.text().contains(service), "{}", mended.text());
         assert_eq!(lab.vip_holders(THREE_AND_TWO).len(), 1);
     }
-}
 
-#[test]
-#[ignore = "needs a container engine"]
-fn e2e_holder_destroyed() {
-    let lab = Lab::new("e2e-main", 51, THREE_AND_TWO);
-    lab.up().ok();
     let holder = lab.vip_holders(THREE_AND_TWO).remove(0);
     lab.destroy(&holder);
     let gap = lab.gap(Duration::from_mins(1));

@@ -130,12 +130,24 @@ impl Lab {
         run(Command::new("docker").args(["rm", "--force", &self.container(host)])).ok();
     }
 
-    /// `kubectl` of the bundle with the fetched kubeconfig, on the machine that ran `up`.
+    /// `kubectl` of the bundle with the fetched kubeconfig, on the machine that ran `up`. Asks again where nobody answered: the
+    /// endpoint may be silent for a moment while control planes come and go.
     pub fn kubectl(&self, args: &[&str]) -> Run {
-        run(Command::new(kubectl())
-            .arg("--kubeconfig")
-            .arg(self.kubeconfig())
-            .args(args))
+        let start = Instant::now();
+        loop {
+            let done = run(Command::new(kubectl())
+                .arg("--kubeconfig")
+                .arg(self.kubeconfig())
+                .args(args));
+            let unheard = done.code != Some(0)
+                && ["Unable to connect to the server", "was refused"]
+                    .iter()
+                    .any(|words| done.stderr.contains(words));
+            if !unheard || start.elapsed() > Duration::from_secs(5) {
+                return done;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Whether the API answers through the endpoint within a second.

@@ -172,8 +172,8 @@ fn haproxy(haproxy: schema::Haproxy) -> HaproxySettings {
     };
     HaproxySettings {
         idle_timeout: time(haproxy.idle_timeout, 4 * 3600),
-        connect_timeout: time(haproxy.connect_timeout, 5),
-        check_interval: time(haproxy.check_interval, 2),
+        connect_timeout: time(haproxy.connect_timeout, 2),
+        check_interval: time(haproxy.check_interval, 1),
         stats_port: haproxy.stats_port.unwrap_or(8404),
         max_connections: haproxy.max_connections.unwrap_or(8192),
     }

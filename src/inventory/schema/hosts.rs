@@ -217,11 +217,11 @@ pub struct Haproxy {
     /// How long an idle connection lives (`exec`, watches). Default: `4h`.
     #[schemars(extend("default" = "4h"))]
     pub idle_timeout: Option<Time>,
-    /// How long a connection to an apiserver may take. Default: `5s`.
-    #[schemars(extend("default" = "5s"))]
-    pub connect_timeout: Option<Time>,
-    /// Time between checks of an apiserver's `/readyz`. Default: `2s`.
+    /// How long a connection to an apiserver may take before the next one is tried. Default: `2s`.
     #[schemars(extend("default" = "2s"))]
+    pub connect_timeout: Option<Time>,
+    /// Time between checks of an apiserver's `/readyz`; half of it while an apiserver goes or comes. Default: `1s`.
+    #[schemars(extend("default" = "1s"))]
     pub check_interval: Option<Time>,
     /// Port of the monitor page on 127.0.0.1. Default: 8404.
     #[schemars(range(min = 1), extend("default" = 8404))]
