@@ -5,5 +5,5 @@ set -eu
 cd "$(dirname "$0")/.."
 directory=${1:-target/standin}
 version=${2:-1.33.4}
-cargo build --quiet --release --bin baremetal --example standin
-target/release/examples/standin bundle --kubernetes "$version" "$directory"
+cargo build --quiet --profile lab --bin baremetal --example standin
+target/lab/examples/standin bundle --kubernetes "$version" "$directory"

@@ -4,4 +4,4 @@ set -eu
 cd "$(dirname "$0")/.."
 .ci/setup
 sh tests/standin.sh
-exec target/release/baremetal up inventories/lab.yaml "$@"
+exec target/lab/baremetal up inventories/lab.yaml "$@"

@@ -91,7 +91,7 @@ impl Server {
         let (page, verbose) = (request.path.as_str(), request.query.contains_key("verbose"));
         match page {
             "/livez" | "/livez/ping" => Some(Response::text(200, "ok")),
-            "/readyz" | "/healthz" => Some(match (self.etcd_answers(), verbose) {
+            "/readyz" | "/healthz" => Some(match (self.ready(), verbose) {
                 (true, false) => Response::text(200, "ok"),
                 (true, true) => Response::text(
                     200,
@@ -143,6 +143,15 @@ impl Server {
         store.ok_or_else(|| {
             Failure::internal("dial tcp 127.0.0.1:2379: connect: connection refused")
         })
+    }
+
+    /// Etcd answers and what the apiserver itself creates is there: a client that waited for this may use `kube-system`.
+    fn ready(&self) -> bool {
+        let last = crate::kinds::of("Namespace").key("", "kube-node-lease");
+        self.etcd_answers()
+            && self
+                .store()
+                .is_ok_and(|store| store.holds(&last))
     }
 
     fn etcd_answers(&self) -> bool {

@@ -122,6 +122,11 @@ impl Store {
         }
     }
 
+    /// Whether this member itself has a key by now.
+    pub fn holds(&self, key: &str) -> bool {
+        self.lock().state.map.contains_key(key)
+    }
+
     /// Everything under a prefix, as the leader has it.
     pub async fn range(&self, prefix: &str) -> Result<BTreeMap<String, Held>, Error> {
         let answer = self

@@ -209,14 +209,21 @@ fn heard(wire: &Wire<'_>, host: &Host, port: Port) -> bool {
     }
 }
 
-/// On a node nothing of ours listens: a port that nothing listens on refuses, and says no more.
+/// Whether a missing answer says nothing. On a node nothing of ours listens: a port that nothing listens on refuses, and says no
+/// more. A stranger that holds a port may be too busy to answer, and the check of ports names it already.
 fn excused(wire: &Wire<'_>, host: &Host, port: Port, why: &str) -> bool {
     let Some(one) = wire.seen.hosts.get(&host.name) else {
         return true;
     };
-    let listens = (one.facts.all("port").iter())
-        .any(|line| line.split(' ').next() == Some(&port.number.to_string()));
-    one.facts.kube.kubelet_conf && !listens && why == "Connection refused"
+    let number = port.number.to_string();
+    let owner = one.facts.all("port").iter().find_map(|line| {
+        let mut words = line.split(' ');
+        (words.next() == Some(&number)).then(|| words.nth(1).unwrap_or_default())
+    });
+    if one.facts.kube.kubelet_conf {
+        return owner.is_none() && why == "Connection refused";
+    }
+    port.proto == Proto::Tcp && owner.is_some_and(|owner| owner != "haproxy")
 }
 
 /// Hosts to which packets of this host's full size do not get.
