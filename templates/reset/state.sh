@@ -1,5 +1,22 @@
 # Removes what makes this host a member: kubeadm's files, etcd's data, the kubelet's directory. What was there before comes back.
-touched || exit 0
+
+# Asked for by a flag of its own, so that it goes from a host that an earlier reset has left as well.
+longhorns_data() {
+    case $also in *' longhorn '*) ;; *) return 0 ;; esac
+    while IFS= read -r disk; do
+        [ -d "$disk" ] || continue
+        say "Longhorn's data in $disk"
+        for name in replicas engine-binaries unix-domain-socket longhorn-disk.cfg backing-images; do
+            try 'cannot be removed' rm -rf --one-file-system -- "${disk:?}/$name"
+        done
+        was existed "$disk" || rmdir -- "$disk" 2>/dev/null
+    done <"$BM/disks"
+}
+
+touched || {
+    longhorns_data
+    exit 0
+}
 [ "$(systemctl is-active kubelet.service 2>/dev/null)" != active ] || fail 'the kubelet runs again; who started it?'
 
 remove_new() {
@@ -30,18 +47,7 @@ while IFS= read -r path; do
     remove_new "$path"
 done <"$BM/.left"
 was existed "$data" || rmdir -- "$data" 2>/dev/null
-case $also in
-    *' longhorn '*)
-        while IFS= read -r disk; do
-            [ -d "$disk" ] || continue
-            say "Longhorn's data in $disk"
-            for name in replicas engine-binaries unix-domain-socket longhorn-disk.cfg backing-images; do
-                try 'cannot be removed' rm -rf --one-file-system -- "${disk:?}/$name"
-            done
-            was existed "$disk" || rmdir -- "$disk" 2>/dev/null
-        done <"$BM/disks"
-        ;;
-esac
+longhorns_data
 state_left >"$BM/.left"
 [ ! -s "$BM/.left" ] || fail "still there: $(head -n 5 "$BM/.left" | tr '\n' ' ')"
 exit 0

@@ -2,14 +2,11 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use serde_json::Value;
-
-use crate::support::{HostLine, Lab};
+use crate::support::{HostLine, Lab, killed_at_a_new_boundary, phase_boundary};
 
 const THREE_AND_ONE: &[HostLine<'_>] = &[
     ("cp1", "control-plane", 11),
@@ -24,7 +21,8 @@ fn e2e_killed_at_every_phase_boundary() {
     let lab = Lab::new("e2e-killed", 52, THREE_AND_ONE);
     let mut boundaries = BTreeSet::new();
     let mut kills = 0;
-    while let Some(boundary) = killed_at_a_new_boundary(&lab, &boundaries) {
+    while let Some(boundary) = killed_at_a_new_boundary(&mut up(&lab), &boundaries, phase_boundary)
+    {
         boundaries.insert(boundary);
         kills += 1;
         assert!(kills < 60, "no run came to its end: {boundaries:?}");
@@ -56,9 +54,13 @@ fn e2e_killed_at_random_moments() {
     same_as_undisturbed(&lab);
 }
 
-fn start(lab: &Lab) -> Child {
+fn up(lab: &Lab) -> Command {
     lab.command(&["up"], &["--output", "json"])
-        .stdout(Stdio::piped())
+}
+
+fn start(lab: &Lab) -> Child {
+    up(lab)
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts")
@@ -67,28 +69,6 @@ fn start(lab: &Lab) -> Child {
 fn kill(child: &mut Child) {
     child.kill().expect("SIGKILL is sent");
     child.wait().expect("a killed program ends");
-}
-
-/// Runs `up` until a phase starts or ends on a host where no run was killed yet, and kills it there; `None` when the run ended.
-fn killed_at_a_new_boundary(lab: &Lab, known: &BTreeSet<String>) -> Option<String> {
-    let mut child = start(lab);
-    let lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
-    for line in lines {
-        let event: Value = serde_json::from_str(&line.expect("events are text")).expect("an event");
-        let kind = event["event"].as_str().unwrap_or_default();
-        if !matches!(kind, "step-started" | "step-finished") {
-            continue;
-        }
-        let phase = event["phase"].as_str().expect("a step has a phase");
-        let boundary = format!("{phase} {kind}");
-        if !known.contains(&boundary) {
-            kill(&mut child);
-            return Some(boundary);
-        }
-    }
-    let status = child.wait().expect("the program ends");
-    assert!(status.success(), "the run that nobody killed failed");
-    None
 }
 
 /// The state that a run without kills leaves: nothing to do, all nodes Ready, three voters, and no credentials of a join left behind.

@@ -1,21 +1,12 @@
 //! Hosts join a cluster that runs: from any machine, through kills, without touching anybody else, and with the API answering.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{HostLine, Lab, Run, THREE_AND_TWO, run};
+use crate::support::{
+    HostLine, Lab, Run, THREE_AND_TWO, Watch, killed_at_a_new_boundary, phase_boundary, run,
+};
 
 const BEFORE: &[HostLine<'_>] = &[("cp1", "control-plane", 11), ("w1", "worker", 21)];
 
@@ -28,7 +19,7 @@ fn e2e_nodes_in() {
     let text = fs::read_to_string(lab.inventory()).unwrap();
     fs::write(lab.inventory(), format!("{REMARK}{text}")).unwrap();
     lab.up().ok();
-    let watch = Watch::new(&lab);
+    let watch = Watch::start(&lab);
 
     a_worker_from_another_machine(&lab);
     control_planes_through_kills(&lab);
@@ -42,7 +33,7 @@ fn e2e_nodes_in() {
         (&0.into(), &0.into()),
         "{end}"
     );
-    let gap = watch.end();
+    let gap = watch.stop();
     assert!(gap < Duration::from_secs(5), "no answer for {gap:?}");
 
     what_is_refused(&lab);
@@ -119,7 +110,7 @@ fn control_planes_through_kills(lab: &Lab) {
         assert!(said.contains(words), "no `{words}` in {said}");
     }
     let mut known = BTreeSet::new();
-    while let Some(boundary) = killed_at_a_new_boundary(lab, &planes, &known) {
+    while let Some(boundary) = killed_at_a_new_boundary(&mut add(lab, &planes), &known, boundary) {
         let text = fs::read_to_string(lab.inventory()).unwrap();
         assert_eq!(text, before, "{boundary}");
         known.insert(boundary);
@@ -131,66 +122,24 @@ fn control_planes_through_kills(lab: &Lab) {
         .ok()
         .stdout;
     assert!(!tokens.contains("bootstrap-token"), "{tokens}");
-    assert_eq!(voters(lab, "cp3"), ["cp1", "cp2", "cp3"]);
+    assert_eq!(
+        lab.voters("cp3"),
+        ["cp1", "cp2", "cp3"].map(str::to_owned).into()
+    );
 }
 
-/// Names of etcd's members, of which none is a learner.
-fn voters(lab: &Lab, host: &str) -> Vec<String> {
-    let list = lab.on(
-        host,
-        "etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt \
-         --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key member list -w json",
-    );
-    let list: Value = serde_json::from_str(&list.ok().stdout).unwrap();
-    let members = list["members"].as_array().unwrap();
-    assert!(
-        members.iter().all(|member| member["isLearner"] != true),
-        "{list}"
-    );
-    let names = members
-        .iter()
-        .map(|member| member["name"].as_str().unwrap().to_owned());
-    names.collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-fn killed_at_a_new_boundary(
-    lab: &Lab,
-    planes: &[&str],
-    known: &BTreeSet<String>,
-) -> Option<String> {
-    let mut child = add(lab, planes)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        let kind = event["event"].as_str().unwrap_or_default();
-        if !["step-started", "step-finished"].contains(&kind) {
-            continue;
+/// Where a run is killed, of what only `add-node` does: what a host needs before it joins is killed through by the tests of `up`.
+fn boundary(event: &Value) -> Option<String> {
+    let name = phase_boundary(event)?;
+    let host = event["host"].as_str().expect("a step has a host");
+    assert!(["cp1", "cp2", "cp3"].contains(&host), "{event}");
+    match event["phase"].as_str()? {
+        "join-control-plane" if event["event"] == "step-finished" => {
+            Some(format!("{} on {host}", event["title"]))
         }
-        let host = event["host"].as_str().unwrap();
-        assert!(["cp1", "cp2", "cp3"].contains(&host), "{event}");
-        // What a host needs before it joins is killed through by the tests of `up`.
-        let (phase, title) = (event["phase"].as_str().unwrap(), &event["title"]);
-        let boundary = match (phase, kind) {
-            ("join-control-plane", "step-finished") => format!("{title} on {host}"),
-            ("load-balancer" | "join-control-plane" | "node-metadata" | "verify", _) => {
-                format!("{phase} {kind}")
-            }
-            _ => continue,
-        };
-        if !known.contains(&boundary) {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            return Some(boundary);
-        }
+        "load-balancer" | "join-control-plane" | "node-metadata" | "verify" => Some(name),
+        _ => None,
     }
-    assert!(
-        child.wait().unwrap().success(),
-        "the run that nobody killed failed"
-    );
-    None
 }
 
 fn what_is_refused(lab: &Lab) {
@@ -216,27 +165,40 @@ fn what_is_refused(lab: &Lab) {
 fn e2e_in_and_out() {
     let lab = Lab::new("e2e-in-out", 75, BEFORE);
     lab.up().ok();
-    let watch = Watch::new(&lab);
+    let watch = Watch::start(&lab);
     let yes = format!("--yes={}", lab.name);
     for pair in [[2, 3], [4, 5]] {
         let [first, second] = pair.map(|number| format!("cp{number}={}.{}", lab.net, number + 10));
         let planes = [first.as_str(), &second, "--role", "control-plane"];
         lab.run(&["add-node"], &planes).ok();
     }
-    assert_eq!(voters(&lab, "cp1"), ["cp1", "cp2", "cp3", "cp4", "cp5"]);
+    assert_eq!(
+        lab.voters("cp1"),
+        ["cp1", "cp2", "cp3", "cp4", "cp5"]
+            .map(str::to_owned)
+            .into()
+    );
 
     lab.destroy("cp5");
     let dead = ["cp5", "--dead", "--keep-entry", &yes];
     lab.run(&["remove-node"], &dead).ok();
     lab.run(&["lab", "up"], &[]).ok();
     lab.run(&["add-node"], &["cp5"]).ok();
-    assert_eq!(voters(&lab, "cp1"), ["cp1", "cp2", "cp3", "cp4", "cp5"]);
+    assert_eq!(
+        lab.voters("cp1"),
+        ["cp1", "cp2", "cp3", "cp4", "cp5"]
+            .map(str::to_owned)
+            .into()
+    );
 
     lab.run(&["remove-node"], &["cp1", "cp2", &yes]).ok();
-    assert_eq!(voters(&lab, "cp5"), ["cp3", "cp4", "cp5"]);
+    assert_eq!(
+        lab.voters("cp5"),
+        ["cp3", "cp4", "cp5"].map(str::to_owned).into()
+    );
     lab.run(&["remove-node"], &["cp3", "cp4", &yes]).ok();
-    assert_eq!(voters(&lab, "cp5"), ["cp5"]);
-    let gap = watch.end();
+    assert_eq!(lab.voters("cp5"), ["cp5"].map(str::to_owned).into());
+    let gap = watch.stop();
     assert!(gap < Duration::from_secs(5), "no answer for {gap:?}");
     let end = lab.up().ok().finished();
     assert_eq!(end["changed"], 0, "{end}");
@@ -256,36 +218,4 @@ fn ready(lab: &Lab) -> usize {
         .lines()
         .filter(|line| line.contains(" Ready "))
         .count()
-}
-
-/// A client that asks the API through the virtual IP all the time.
-struct Watch {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Duration>,
-}
-
-impl Watch {
-    fn new(lab: &Lab) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (url, asked) = (format!("https://{}:6443/readyz", lab.vip()), stop.clone());
-        let thread = std::thread::spawn(move || {
-            let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
-            while !asked.load(Ordering::Relaxed) {
-                let curl = ["-ksf", "--max-time", "1", &url];
-                if run(Command::new("curl").args(curl)).code == Some(0) {
-                    longest = longest.max(last.elapsed());
-                    last = Instant::now();
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            longest.max(last.elapsed())
-        });
-        Self { stop, thread }
-    }
-
-    /// The longest time without an answer.
-    fn end(self) -> Duration {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
-    }
 }

@@ -3,19 +3,17 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::Write as _,
     process::{Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use crate::support::{HostLine, Lab, Run, THREE_AND_TWO, bundle, kubectl};
+use crate::support::{
+    HostLine, Lab, Run, THREE_AND_TWO, Watch, bundle, killed_at_a_new_boundary, kubectl,
+    phase_boundary,
+};
 
 const THREE_AND_ONE: &[HostLine<'_>] = &[
     ("cp1", "control-plane", 11),
@@ -81,7 +79,7 @@ fn state(lab: &Lab) -> Value {
         .collect();
     json!({
         "nodes": nodes,
-        "members": members(lab, "cp3"),
+        "members": lab.voters("cp3"),
         "inventory": fs::read_to_string(lab.inventory()).unwrap(),
         "haproxy": lab.on("cp3", "cat /etc/haproxy/haproxy.cfg").ok().stdout,
     })
@@ -95,21 +93,6 @@ fn json_of(lab: &Lab, arguments: &[&str]) -> Value {
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list["items"].as_array().into_iter().flatten()
-}
-
-/// Names of etcd's members, as the one on `host` has them.
-fn members(lab: &Lab, host: &str) -> BTreeSet<String> {
-    let list = lab.on(
-        host,
-        "etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt \
-         --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key member list -w json",
-    );
-    let list: Value = serde_json::from_str(&list.ok().stdout).expect("etcdctl prints JSON");
-    let members = list["members"].as_array().expect("a list of members");
-    members
-        .iter()
-        .filter_map(|member| member["name"].as_str().map(str::to_owned))
-        .collect()
 }
 
 fn node(lab: &Lab, name: &str) -> Value {
@@ -396,7 +379,9 @@ fn a_worker_leaves(lab: &Lab) {
 
 fn the_first_one_leaves_although_we_are_killed(lab: &Lab) {
     let mut boundaries = BTreeSet::new();
-    while let Some(boundary) = killed_at_a_new_boundary(lab, &boundaries) {
+    let yes = format!("--yes={}", lab.name);
+    let mut removal = lab.command(&["remove-node"], &["cp1", &yes, "--output", "json"]);
+    while let Some(boundary) = killed_at_a_new_boundary(&mut removal, &boundaries, phase_boundary) {
         boundaries.insert(boundary);
         assert!(
             boundaries.len() < 40,
@@ -406,10 +391,7 @@ fn the_first_one_leaves_although_we_are_killed(lab: &Lab) {
     assert!(boundaries.len() > 8, "only {boundaries:?}");
     // The state of a run that nobody disturbed.
     assert!(!nodes(lab).contains("cp1"));
-    assert_eq!(
-        members(lab, "cp3"),
-        ["cp2", "cp3"].map(str::to_owned).into()
-    );
+    assert_eq!(lab.voters("cp3"), ["cp2", "cp3"].map(str::to_owned).into());
     let inventory = fs::read_to_string(lab.inventory()).unwrap();
     assert!(!inventory.contains("cp1:"), "{inventory}");
     for host in ["cp2", "cp3"] {
@@ -439,42 +421,10 @@ fn the_first_one_leaves_although_we_are_killed(lab: &Lab) {
     assert_eq!(lab.up().ok().finished()["changed"], 0);
 }
 
-/// Kills a removal of cp1 where no run was killed yet; `None` when the run ended.
-fn killed_at_a_new_boundary(lab: &Lab, known: &BTreeSet<String>) -> Option<String> {
-    let yes = format!("--yes={}", lab.name);
-    let mut child = lab
-        .command(&["remove-node"], &["cp1", &yes, "--output", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
-    let mut last = Value::Null;
-    for line in lines {
-        last = serde_json::from_str(&line.expect("events are text")).expect("an event");
-        let kind = last["event"].as_str().unwrap_or_default();
-        if !matches!(kind, "step-started" | "step-finished") {
-            continue;
-        }
-        let boundary = format!("{} {kind}", last["phase"].as_str().expect("a phase"));
-        if !known.contains(&boundary) {
-            child.kill().expect("SIGKILL is sent");
-            child.wait().expect("a killed program ends");
-            return Some(boundary);
-        }
-    }
-    let status = child.wait().expect("the program ends");
-    assert!(
-        status.success(),
-        "the run that nobody killed failed: {last}"
-    );
-    None
-}
-
 fn it_comes_back(lab: &Lab) {
     lab.write(THREE_AND_ONE, "");
     lab.up().ok();
-    assert_eq!(members(lab, "cp3").len(), 3);
+    assert_eq!(lab.voters("cp3").len(), 3);
     assert_eq!(lab.up().ok().finished()["changed"], 0);
 }
 
@@ -521,49 +471,10 @@ fn a_dead_one_leaves_and_is_replaced(lab: &Lab) {
     // No SSH to it, not even an attempt.
     assert!(end["round-trips"]["cp1"].is_null(), "{end}");
     assert!(!nodes(lab).contains("cp1"));
-    assert_eq!(
-        members(lab, "cp3"),
-        ["cp2", "cp3"].map(str::to_owned).into()
-    );
+    assert_eq!(lab.voters("cp3"), ["cp2", "cp3"].map(str::to_owned).into());
     lab.run(&["lab", "up"], &[]).ok();
     lab.up().ok();
-    assert_eq!(members(lab, "cp3").len(), 3);
+    assert_eq!(lab.voters("cp3").len(), 3);
     assert_eq!(nodes(lab).len(), 4);
     assert_eq!(lab.up().ok().finished()["changed"], 0);
-}
-
-/// A client that asks `/readyz` through the endpoint all the while.
-struct Watch {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Duration>,
-}
-
-impl Watch {
-    fn start(lab: &Lab) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let until = stop.clone();
-        let url = format!("https://{}:6443/readyz", lab.vip());
-        let thread = std::thread::spawn(move || {
-            let mut longest = Duration::ZERO;
-            let mut last = Instant::now();
-            while !until.load(Ordering::Relaxed) {
-                let asked = Command::new("curl")
-                    .args(["-ksf", "--max-time", "1", &url])
-                    .stdout(Stdio::null())
-                    .status();
-                if asked.is_ok_and(|status| status.success()) {
-                    longest = longest.max(last.elapsed());
-                    last = Instant::now();
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            longest.max(last.elapsed())
-        });
-        Self { stop, thread }
-    }
-
-    fn stop(self) -> Duration {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
-    }
 }

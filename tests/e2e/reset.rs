@@ -1,15 +1,10 @@
 //! Hosts become what they were before `up`, and nothing else of theirs is touched; then they become a cluster again.
 
-use std::{
-    collections::BTreeSet,
-    io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{HostLine, Lab};
+use crate::support::{HostLine, Lab, killed_at_a_new_boundary, phase_boundary};
 
 const ONE_AND_ONE: &[HostLine<'_>] = &[("cp1", "control-plane", 11), ("w1", "worker", 21)];
 
@@ -278,29 +273,19 @@ fn e2e_reset_killed_at_every_step() {
     }
     let before = snapshots(&lab);
     // A cluster that was never finished is taken down as well.
-    let mut up = start(&lab, &["up"], &[]);
-    until(&mut up, |event| event["phase"] == "init").expect("init begins");
-    kill(&mut up);
+    let init = |event: &Value| (event["phase"] == "init").then(String::new);
+    let mut up = lab.command(&["up"], &["--output", "json"]);
+    killed_at_a_new_boundary(&mut up, &BTreeSet::new(), init).expect("init begins");
     lab.run(&["reset"], &["--yes=e2e-resetkill", "--packages"])
         .ok();
     same(&lab, &before);
 
     lab.up().ok();
     let mut boundaries = BTreeSet::new();
-    loop {
-        let mut reset = start(&lab, &["reset"], &["--yes=e2e-resetkill", "--packages"]);
-        let boundary = until(&mut reset, |event| {
-            let kind = event["event"].as_str().unwrap_or_default();
-            matches!(kind, "step-started" | "step-finished")
-                && !boundaries.contains(&format!("{} {kind}", event["phase"]))
-        });
-        let Some(event) = boundary else { break };
-        kill(&mut reset);
-        boundaries.insert(format!(
-            "{} {}",
-            event["phase"],
-            event["event"].as_str().unwrap_or_default()
-        ));
+    let flags = ["--yes=e2e-resetkill", "--packages", "--output", "json"];
+    let mut reset = lab.command(&["reset"], &flags);
+    while let Some(name) = killed_at_a_new_boundary(&mut reset, &boundaries, phase_boundary) {
+        boundaries.insert(name);
         assert!(boundaries.len() < 20, "{boundaries:?}");
     }
     assert!(boundaries.len() >= 8, "only {boundaries:?}");
@@ -339,32 +324,4 @@ fn a_host_out_of_reach_is_told_and_the_others_are_done(lab: &Lab) {
     )
     .ok();
     lab.up().ok();
-}
-
-fn start(lab: &Lab, verb: &[&str], more: &[&str]) -> Child {
-    lab.command(verb, &[more, &["--output", "json"]].concat())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts")
-}
-
-/// Reads events until one is wanted; `None` when the run ended first, and well.
-fn until(child: &mut Child, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
-    let lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
-    for line in lines {
-        let event: Value = serde_json::from_str(&line.expect("events are text")).expect("an event");
-        if wanted(&event) {
-            return Some(event);
-        }
-    }
-    let status = child.wait().expect("the program ends");
-    assert!(status.success(), "the run that nobody killed failed");
-    None
-}
-
-fn kill(child: &mut Child) {
-    child.kill().expect("SIGKILL is sent");
-    child.wait().expect("a killed program ends");
-    std::thread::sleep(Duration::from_millis(50));
 }

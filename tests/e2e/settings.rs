@@ -1,22 +1,11 @@
 //! Settings and hosts of a cluster that runs: what the file changes is rolled out one control plane at a time under a client that
 //! never waits long; what cannot be changed is refused and nothing happens.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{HostLine, Lab, Run, run};
+use crate::support::{HostLine, Lab, Run, Watch, killed_at_a_new_boundary, run};
 
 const WITHIN: Duration = Duration::from_secs(5);
 const PLANES: [&str; 3] = ["cp1", "cp2", "cp3"];
@@ -37,7 +26,7 @@ fn e2e_settings() {
 
     write(&lab, &Settings::FIRST);
     plan_shows_exactly(&lab);
-    let client = Client::start(&lab);
+    let client = Watch::start(&lab);
     let done = lab.up().ok();
     let gap = client.stop();
     assert!(
@@ -114,38 +103,6 @@ fn write(lab: &Lab, settings: &Settings) {
         )
         .replace(&format!("{net}.219"), &format!("{net}.{pool}"));
     fs::write(lab.inventory(), text).unwrap();
-}
-
-/// Asks `/readyz` through the virtual IP all the time.
-struct Client {
-    stop: Arc<AtomicBool>,
-    asking: JoinHandle<Duration>,
-}
-
-impl Client {
-    fn start(lab: &Lab) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (told, url) = (stop.clone(), format!("https://{}:6443/readyz", lab.vip()));
-        let asking = std::thread::spawn(move || {
-            let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
-            while !told.load(Ordering::Relaxed) {
-                let answer = run(Command::new("curl").args(["-ksf", "--max-time", "1", &url]));
-                longest = longest.max(last.elapsed());
-                if answer.code == Some(0) {
-                    last = Instant::now();
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            longest
-        });
-        Self { stop, asking }
-    }
-
-    /// The longest time without an answer.
-    fn stop(self) -> Duration {
-        self.stop.store(true, Ordering::Relaxed);
-        self.asking.join().expect("the client lived")
-    }
 }
 
 fn nothing_to_do(lab: &Lab) {
@@ -357,21 +314,11 @@ fn killed_on_the_way(lab: &Lab) {
 }
 
 fn kill_at(lab: &Lab, phase: &str, kind: &str) {
-    let mut child: Child = lab
-        .command(&["up"], &["--output", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        if event["phase"] == phase && event["event"] == kind {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            return;
-        }
-    }
-    panic!("no {kind} of {phase}: {:?}", child.wait());
+    let there =
+        |event: &Value| (event["phase"] == phase && event["event"] == kind).then(String::new);
+    let mut up = lab.command(&["up"], &["--output", "json"]);
+    killed_at_a_new_boundary(&mut up, &BTreeSet::new(), there)
+        .unwrap_or_else(|| panic!("no {kind} of {phase}"));
 }
 
 /// What the kubelet does not take is found on one host, which has its old settings again; the others have never changed.

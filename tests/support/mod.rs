@@ -1,6 +1,11 @@
 //! Lab hosts for the end-to-end tests and the benchmark: a cluster of our own, driven through the program as a user drives it.
 
+mod watch;
+
+pub use watch::{Watch, killed_at_a_new_boundary, phase_boundary};
+
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -179,6 +184,25 @@ impl Lab {
         // Nobody is left to tell when stderr is closed.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
         gap
+    }
+
+    /// Names of etcd's members, as the one on `host` has them; all of them vote.
+    pub fn voters(&self, host: &str) -> BTreeSet<String> {
+        let list = self.on(
+            host,
+            "etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt \
+             --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key member list -w json",
+        );
+        let list: Value = serde_json::from_str(&list.ok().stdout).expect("etcdctl prints JSON");
+        let members = list["members"].as_array().expect("a list of members");
+        assert!(
+            members.iter().all(|member| member["isLearner"] != true),
+            "{list}"
+        );
+        members
+            .iter()
+            .filter_map(|member| member["name"].as_str().map(str::to_owned))
+            .collect()
     }
 
     /// The hosts that have the virtual IP on an interface.

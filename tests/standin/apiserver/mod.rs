@@ -148,10 +148,7 @@ impl Server {
     /// Etcd answers and what the apiserver itself creates is there: a client that waited for this may use `kube-system`.
     fn ready(&self) -> bool {
         let last = crate::kinds::of("Namespace").key("", "kube-node-lease");
-        self.etcd_answers()
-            && self
-                .store()
-                .is_ok_and(|store| store.holds(&last))
+        self.etcd_answers() && self.store().is_ok_and(|store| store.holds(&last))
     }
 
     fn etcd_answers(&self) -> bool {
