@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{HostLine, Lab, killed_at_a_new_boundary, phase_boundary};
+use crate::support::{
+    HostLine, Lab,
+    watch::{killed_at_a_new_boundary, phase_boundary},
+};
 
 const THREE_AND_ONE: &[HostLine<'_>] = &[
     ("cp1", "control-plane", 11),

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 use serde_json::Value;
 
 use crate::support::{
-    HostLine, Lab, Run, THREE_AND_TWO, Watch, killed_at_a_new_boundary, phase_boundary, run,
+    HostLine, Lab, Run, THREE_AND_TWO, run,
+    watch::{Watch, killed_at_a_new_boundary, phase_boundary},
 };
 
 const BEFORE: &[HostLine<'_>] = &[("cp1", "control-plane", 11), ("w1", "worker", 21)];

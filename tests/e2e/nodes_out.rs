@@ -11,8 +11,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    HostLine, Lab, Run, THREE_AND_TWO, Watch, bundle, killed_at_a_new_boundary, kubectl,
-    phase_boundary,
+    HostLine, Lab, Run, THREE_AND_TWO, bundle, kubectl,
+    watch::{Watch, killed_at_a_new_boundary, phase_boundary},
 };
 
 const THREE_AND_ONE: &[HostLine<'_>] = &[

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{HostLine, Lab, killed_at_a_new_boundary, phase_boundary};
+use crate::support::{
+    HostLine, Lab,
+    watch::{killed_at_a_new_boundary, phase_boundary},
+};
 
 const ONE_AND_ONE: &[HostLine<'_>] = &[("cp1", "control-plane", 11), ("w1", "worker", 21)];
 

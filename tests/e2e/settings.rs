@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{HostLine, Lab, Run, Watch, killed_at_a_new_boundary, run};
+use crate::support::{
+    HostLine, Lab, Run, run,
+    watch::{Watch, killed_at_a_new_boundary},
+};
 
 const WITHIN: Duration = Duration::from_secs(5);
 const PLANES: [&str; 3] = ["cp1", "cp2", "cp3"];

@@ -1,8 +1,6 @@
 //! Lab hosts for the end-to-end tests and the benchmark: a cluster of our own, driven through the program as a user drives it.
 
-mod watch;
-
-pub use watch::{Watch, killed_at_a_new_boundary, phase_boundary};
+pub mod watch;
 
 use std::{
     collections::BTreeSet,
