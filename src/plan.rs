@@ -117,11 +117,9 @@ impl Step {
 
 /// The hosts that a phase runs on, in the order of the inventory.
 pub fn hosts_of<'a>(on: On, cluster: &'a Cluster, elected: &str) -> Vec<&'a Host> {
-    let vip_holders: BTreeSet<_> = cluster.vip_holders().map(|host| &host.name).collect();
     let wanted = |host: &&Host| match on {
         On::EveryHost => true,
         On::Nodes => host.is_node(),
-        On::VipHolders => vip_holders.contains(&host.name),
         On::ControlPlanes => host.is_control_plane(),
         On::FirstControlPlane | On::Api => host.name == elected,
         On::OtherControlPlanes => host.is_control_plane() && host.name != elected,

@@ -15,7 +15,7 @@ fn item(phase: PhaseId, host: &str) -> Item {
 fn hosts_on(on: On) -> Vec<String> {
     let names: &[&str] = match on {
         On::EveryHost | On::Nodes => &["a", "b", "w"],
-        On::VipHolders | On::ControlPlanes => &["a", "b"],
+        On::ControlPlanes => &["a", "b"],
         On::FirstControlPlane | On::Api => &["a"],
         On::OtherControlPlanes => &["b"],
         On::Workers => &["w"],

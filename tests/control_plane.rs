@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use baremetal::{
     observe::{ApiSeen, EtcdMember, NodeSeen, Observation},
-    phases::{ActionStep, PhaseId, actions, kubeadm},
+    phases::{ActionStep, Context, PhaseId, actions, kubeadm, resources},
+    resources::Resource,
 };
 use serde_json::Value;
 
@@ -59,6 +60,42 @@ fn haproxy_and_keepalived_take_what_every_topology_gives_them() {
             content("keepalived", &["-t", "-f", &at("keepalived.conf")], &what);
         }
     }
+}
+
+#[test]
+fn a_host_that_lost_the_role_gives_the_virtual_ip_up_and_one_that_never_had_it_is_left_alone() {
+    let lost = cluster(&topologies::PAIR.replace(
+        "lb2: {address: 10.0.0.6, role: load-balancer}",
+        "lb2: {address: 10.0.0.6, role: worker}",
+    ));
+    let host = lost.host("lb2").unwrap();
+    let labels = |marked: bool| -> Vec<String> {
+        let mut facts = topologies::bare(host);
+        if marked {
+            facts.raw.insert("balancer".into(), vec!["ours".into()]);
+        }
+        let artifacts = artifacts();
+        let context = Context {
+            cluster: &lost,
+            host,
+            facts: &facts,
+            artifacts: &artifacts,
+        };
+        let all = resources(PhaseId::LoadBalancer, &context);
+        all.iter().map(Resource::label).collect()
+    };
+    assert_eq!(labels(false), Vec::<String>::new());
+    assert_eq!(
+        labels(true),
+        [
+            "service keepalived.service",
+            "service haproxy.service",
+            "file /etc/keepalived/keepalived.conf",
+            "file /etc/keepalived/check-haproxy",
+            "file /etc/haproxy/haproxy.cfg",
+            "file /etc/systemd/system/keepalived.service.d/10-baremetal.conf",
+        ]
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::Context;
 use crate::{
     inventory::{Cluster, Host, Vip},
     observe::Facts,
-    resources::{Directory, File, Package, Resource, Service, ServiceState},
+    resources::{Absent, Directory, File, Package, Resource, Service, ServiceState},
     templates,
 };
 
@@ -25,7 +25,7 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
         .vip()
         .filter(|_| cluster.vip_holders().any(|holder| holder.name == host.name))
     else {
-        return Vec::new();
+        return former(context.facts);
     };
     let package = |name: &str| {
         Resource::Package(Package {
@@ -70,6 +70,37 @@ pub(super) fn resources(context: &Context<'_>) -> Vec<Resource> {
         }),
         service("haproxy.service", HAPROXY),
         service("keepalived.service", KEEPALIVED),
+    ]
+}
+
+/// A host that lost the role gives the address up: keepalived there would take it from those who have it now. Its packages stay.
+/// The file that tells that it was ours goes last.
+fn former(facts: &Facts) -> Vec<Resource> {
+    if facts.one("balancer") != "ours" {
+        return Vec::new();
+    }
+    let stopped = |unit: &str| {
+        Resource::Service(Service {
+            unit: unit.to_owned(),
+            state: ServiceState::Stopped,
+            enabled: false,
+            restart_on: Vec::new(),
+            reload_on: Vec::new(),
+            required: false,
+        })
+    };
+    let absent = |path: &str| {
+        Resource::Absent(Absent {
+            path: path.to_owned(),
+        })
+    };
+    vec![
+        stopped("keepalived.service"),
+        stopped("haproxy.service"),
+        absent(KEEPALIVED),
+        absent(CHECK),
+        absent(HAPROXY),
+        absent(UNIT),
     ]
 }
 

@@ -51,7 +51,7 @@ pub const PHASES: &[Phase] = &[
     phase(PhaseId::Runtime,           "container runtime",                     On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::Binaries,          "Kubernetes binaries",                   On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::Images,            "container images",                      On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Runtime), Need::Own(PhaseId::Binaries)]),
-    phase(PhaseId::LoadBalancer,      "load balancer and virtual IP",          On::VipHolders,         AtOnce::All, &[Need::Own(PhaseId::Os)]),
+    phase(PhaseId::LoadBalancer,      "load balancer and virtual IP",          On::EveryHost,          AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::ControlPlaneFiles, "files that kubeadm does not copy",      On::Nodes,              AtOnce::All, &[Need::Own(PhaseId::Os)]),
     phase(PhaseId::Init,              "first control plane",                   On::FirstControlPlane,  AtOnce::One, &[Need::Own(PhaseId::Images), Need::Own(PhaseId::ControlPlaneFiles), Need::Own(PhaseId::LoadBalancer), Need::Some(PhaseId::LoadBalancer)]),
     phase(PhaseId::Configuration,     "configuration in the cluster",          On::Api,                AtOnce::One, &[Need::Every(PhaseId::Init)]),
@@ -199,7 +199,6 @@ pub fn title(id: PhaseId) -> &'static str {
 pub enum On {
     EveryHost,
     Nodes,
-    VipHolders,
     ControlPlanes,
     /// Elected, not the first line of the file.
     FirstControlPlane,

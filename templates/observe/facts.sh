@@ -200,6 +200,8 @@ EOF
     # It starts a service of its own to answer: asked only where nothing known keeps the clock.
     [ -z "$keeper" ] && have timedatectl && echo "ntp=$(timeout 2 timedatectl show -p NTPSynchronized --value 2>/dev/null)"
 fi
+# Set up as a holder of the virtual IP by us, whatever it is meant to be today.
+if [ -e /etc/systemd/system/keepalived.service.d/10-baremetal.conf ]; then echo balancer=ours; fi
 if [ -f /etc/ufw/ufw.conf ]; then
     while IFS= read -r line || [ -n "$line" ]; do
         case $line in [Ee][Nn][Aa][Bb][Ll][Ee][Dd]=[Yy][Ee][Ss]*) echo ufw=enabled && break ;; esac

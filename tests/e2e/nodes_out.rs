@@ -221,6 +221,7 @@ fn there_and_back(lab: &Lab) {
     assert_eq!(state(lab), before);
     let again = lab.run(&["maintenance", "off"], &["w1"]).ok();
     assert!(again.text().contains("nothing to do"), "{}", again.text());
+    there_and_back_although_we_are_killed(lab);
     // What somebody else cordoned stays so.
     lab.kubectl(&["cordon", "w1"]).ok();
     let before = state(lab);
@@ -228,6 +229,28 @@ fn there_and_back(lab: &Lab) {
     lab.run(&["maintenance", "off"], &["w1"]).ok();
     assert_eq!(state(lab), before);
     lab.kubectl(&["uncordon", "w1"]).ok();
+}
+
+fn there_and_back_although_we_are_killed(lab: &Lab) {
+    let before = state(lab);
+    for way in ["on", "off"] {
+        let mut command = lab.command(&["maintenance", way], &["w1", "--output", "json"]);
+        let mut known = BTreeSet::new();
+        while let Some(name) = killed_at_a_new_boundary(&mut command, &known, phase_boundary) {
+            known.insert(name);
+            assert!(known.len() < 20, "{known:?}");
+        }
+        assert!(known.len() >= 2, "only {known:?}");
+        let away = way == "on";
+        assert_eq!(node(lab, "w1")["spec"]["unschedulable"] == true, away);
+        assert_eq!(pods_on(lab, "w1").is_empty(), away);
+        if !away {
+            assert_eq!(state(lab), before);
+        }
+        eventually("both pods run", || {
+            pods_on(lab, "w1").len() + pods_on(lab, "w2").len() == 2
+        });
+    }
 }
 
 fn one_control_plane_at_a_time(lab: &Lab) {

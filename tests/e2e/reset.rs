@@ -1,11 +1,11 @@
 //! Hosts become what they were before `up`, and nothing else of theirs is touched; then they become a cluster again.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use serde_json::Value;
 
 use crate::support::{
-    HostLine, Lab,
+    HostLine, Lab, run,
     watch::{killed_at_a_new_boundary, phase_boundary},
 };
 
@@ -327,4 +327,65 @@ fn a_host_out_of_reach_is_told_and_the_others_are_done(lab: &Lab) {
     )
     .ok();
     lab.up().ok();
+}
+
+/// Killed wherever a rebuild is what `up` is not, and where the cluster begins: the run after the last kill ends as an undisturbed
+/// one. Then on lab hosts made anew.
+#[test]
+#[ignore = "needs a container engine"]
+fn e2e_rebuild_killed_at_every_step() {
+    let lab = Lab::new("e2e-rebuild", 93, ONE_AND_ONE);
+    lab.up().ok();
+    let ca = || {
+        lab.on("cp1", "sha256sum </etc/kubernetes/pki/ca.crt")
+            .ok()
+            .stdout
+    };
+    let old = ca();
+    let flags = ["--yes=e2e-rebuild", "--output", "json"];
+    let mut rebuild = lab.command(&["rebuild"], &flags);
+    let own = |event: &Value| {
+        let phase = event["phase"].as_str()?;
+        [
+            "stop-node",
+            "remove-state",
+            "remove-network",
+            "init",
+            "join-worker",
+        ]
+        .contains(&phase)
+        .then(|| phase_boundary(event))?
+    };
+    let mut boundaries = BTreeSet::new();
+    while let Some(name) = killed_at_a_new_boundary(&mut rebuild, &boundaries, own) {
+        boundaries.insert(name);
+        assert!(boundaries.len() < 20, "{boundaries:?}");
+    }
+    assert!(boundaries.len() >= 8, "only {boundaries:?}");
+    one_new_cluster(&lab, &old, &ca());
+
+    let old = ca();
+    let container = |host: &str| {
+        let name = lab.container(host);
+        let id = ["inspect", "--format", "{{.Id}}", &name];
+        run(Command::new("docker").args(id)).ok().stdout
+    };
+    let before = container("w1");
+    lab.run(&["rebuild"], &["--yes=e2e-rebuild", "--recreate-lab"])
+        .ok();
+    assert_ne!(container("w1"), before);
+    one_new_cluster(&lab, &old, &ca());
+}
+
+fn one_new_cluster(lab: &Lab, old: &str, new: &str) {
+    assert_ne!(new, old);
+    let nodes = lab.kubectl(&["get", "nodes", "--no-headers"]).ok().stdout;
+    assert_eq!(nodes.matches(" Ready ").count(), 2, "{nodes}");
+    let end = lab.up().ok().finished();
+    assert_eq!(
+        (&end["changed"], &end["mutating"]),
+        (&0.into(), &0.into()),
+        "{end}"
+    );
+    assert_eq!(lab.voters("cp1").len(), 1);
 }
