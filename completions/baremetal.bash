@@ -58,6 +58,9 @@ _baremetal() {
             baremetal,render)
                 cmd="baremetal__subcmd__render"
                 ;;
+            baremetal,report)
+                cmd="baremetal__subcmd__report"
+                ;;
             baremetal,reset)
                 cmd="baremetal__subcmd__reset"
                 ;;
@@ -147,6 +150,9 @@ _baremetal() {
                 ;;
             baremetal__subcmd__help,render)
                 cmd="baremetal__subcmd__help__subcmd__render"
+                ;;
+            baremetal__subcmd__help,report)
+                cmd="baremetal__subcmd__help__subcmd__report"
                 ;;
             baremetal__subcmd__help,reset)
                 cmd="baremetal__subcmd__help__subcmd__reset"
@@ -248,7 +254,7 @@ _baremetal() {
 
     case "${cmd}" in
         baremetal)
-            opts="-h -V --help --version up plan add-node check maintenance remove-node init render rebuild reset kubeconfig exec ssh bundle lab schema completions help"
+            opts="-h -V --help --version up plan add-node check maintenance remove-node init render rebuild reset kubeconfig exec ssh report bundle lab schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -713,7 +719,7 @@ _baremetal() {
             return 0
             ;;
         baremetal__subcmd__help)
-            opts="up plan add-node check maintenance remove-node init render rebuild reset kubeconfig exec ssh bundle lab schema completions help"
+            opts="up plan add-node check maintenance remove-node init render rebuild reset kubeconfig exec ssh report bundle lab schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1063,6 +1069,20 @@ _baremetal() {
             return 0
             ;;
         baremetal__subcmd__help__subcmd__render)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        baremetal__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1852,6 +1872,39 @@ _baremetal() {
                     ;;
                 --kubernetes)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        baremetal__subcmd__report)
+            opts="-h --last --cluster --out --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 *)

@@ -28,5 +28,6 @@ mod resources;
 mod settings;
 mod ssh;
 mod support;
+mod timeline;
 mod topologies;
 mod wire;

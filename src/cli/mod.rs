@@ -5,6 +5,7 @@ mod bundle;
 mod exec;
 mod init;
 mod leaving;
+mod report;
 mod reset;
 
 pub use add_node::{AddNodeArgs, NewHostArgs, RoleArg};
@@ -14,6 +15,7 @@ pub use init::InitArgs;
 pub use leaving::{
     DrainArgs, MaintenanceCommand, MaintenanceOffArgs, MaintenanceOnArgs, RemoveNodeArgs,
 };
+pub use report::ReportArgs;
 pub use reset::{RebuildArgs, ResetArgs};
 
 use std::path::PathBuf;
@@ -100,6 +102,11 @@ pub enum Command {
         after_help = "Examples:\n  baremetal ssh inventory.yaml cp1\n  baremetal ssh inventory.yaml cp1 -- sudo journalctl -fu kubelet"
     )]
     Ssh(SshArgs),
+    /// Draw a run as one HTML file: hosts on a time axis, why it took so long, what failed; lists the runs kept
+    #[command(
+        after_help = "Examples:\n  baremetal report                           # the runs that are kept\n  baremetal report --last\n  baremetal report --last --cluster homelab --out up.html\n  baremetal report events.jsonl --out -      # of `--output json`, kept by a pipeline"
+    )]
+    Report(ReportArgs),
     /// Make, extend and check bundles of binaries, images, charts and manifests for use without internet
     #[command(
         after_help = "Example:\n  baremetal bundle create --inventory inventory.yaml bundle.tar.gz"

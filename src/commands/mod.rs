@@ -16,6 +16,7 @@ mod plan;
 mod rebuild;
 mod remove_node;
 mod render;
+mod report;
 mod reset;
 mod run;
 mod schema;
@@ -33,7 +34,7 @@ use crate::{
     failure::Code,
     inventory::LoadOptions,
     phases::preflight::Finding,
-    report,
+    report::Event,
 };
 
 /// Runs what the command line asks for.
@@ -59,6 +60,7 @@ async fn work(command: Command) -> Result<Code> {
         Command::Rebuild(args) => Box::pin(rebuild::run(&args)).await,
         Command::Reset(args) => Box::pin(reset::run(&args)).await,
         Command::Kubeconfig(args) => kubeconfig::run(&args).await,
+        Command::Report(args) => report::run(&args),
         Command::Bundle { command } => bundle::run(&command),
         Command::Lab { command } => lab::run(&command).await,
         Command::Schema { kind } => schema::run(kind),
@@ -94,7 +96,7 @@ fn bundle_from_environment() -> LoadOptions {
 /// What preflight found, as one event.
 fn show_findings(session: &Session, findings: &[Finding]) {
     if !findings.is_empty() {
-        session.event(report::Event::Findings {
+        session.event(Event::Findings {
             findings: findings.to_vec(),
         });
     }

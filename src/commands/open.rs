@@ -18,7 +18,7 @@ use crate::{
         preflight::{self, Finding, Level},
     },
     plan::{self, Plan},
-    report::Event,
+    report::{Event, Topology},
     ssh::{self, Secrets},
 };
 
@@ -59,25 +59,32 @@ pub(super) async fn connect(
     reach: &ReachArgs,
 ) -> Result<(Cluster, Session)> {
     let sudo_passwords = secrets::sudo_passwords(cluster)?;
+    let log = RunLog::open(&cluster.name, secrets.clone());
+    if let Ok(log) = &log {
+        run.reporter.keep(log.clone());
+    }
     run.reporter.send(Event::RunStarted {
         command: run.command.to_owned(),
         cluster: cluster.name.clone(),
         hosts: cluster.hosts.iter().map(|host| host.name.clone()).collect(),
         note: artifacts.and_then(|artifacts| artifacts.note.clone()),
     });
+    run.reporter.send(Event::Inventory {
+        topology: Box::new(Topology::of(cluster)),
+    });
+    if let Err(error) = &log {
+        run.reporter.note(format!("no log of this run: {error}"));
+    }
     let more = artifacts.iter().flat_map(|artifacts| &artifacts.warnings);
     for warning in cluster.warnings.iter().chain(more) {
         run.reporter.note(warning);
     }
     let cluster = lab::ready(cluster, &run.reporter).await?;
-    let log = RunLog::open(&cluster.name, secrets.clone())
-        .map_err(|error| run.reporter.note(format!("no log of this run: {error}")))
-        .ok();
     let options = engine::Options {
         accept_new_host_keys: reach.accept_new_host_keys,
         sudo_passwords,
         secrets,
-        log,
+        log: log.ok(),
         stop: Stop::on_signals()?,
     };
     let session = Session::connect(&cluster, options, &run.reporter).await?;

@@ -10,6 +10,7 @@ use crate::{
     failure::{Code, Failure},
     inventory::Host,
     remote::Script,
+    report::text,
     ssh::{RunError, Said, Stream},
     templates,
 };
@@ -197,7 +198,7 @@ fn holder(command: &str) -> String {
         "{}, process {}, since {}: {command}",
         operator(),
         std::process::id(),
-        log::stamp(log::now())
+        text::stamp(log::now())
     )
 }
 

@@ -5,32 +5,33 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::ssh::Secrets;
+use crate::{
+    report::{
+        Event, Keeper, json_line, run_id,
+        text::{self, stamp},
+    },
+    ssh::Secrets,
+};
 
 /// Logs kept per cluster.
 const KEPT: usize = 20;
 
-/// A file of mode 0600 under `$XDG_STATE_HOME/baremetal/runs/<cluster>`.
-#[derive(Debug)]
+/// A file of mode 0600 under `$XDG_STATE_HOME/baremetal/runs/<cluster>`; clones write to the same one.
+#[derive(Debug, Clone)]
 pub struct RunLog {
     path: PathBuf,
-    file: Mutex<File>,
+    file: Arc<Mutex<File>>,
     secrets: Secrets,
 }
 
 impl RunLog {
     /// Opens a new log and removes the oldest ones. What is in `secrets`, now or later, never gets into it.
     pub fn open(cluster: &str, secrets: Secrets) -> io::Result<Self> {
-        let state = std::env::var_os("XDG_STATE_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-            .or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))
-            .ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME is set"))?;
-        Self::open_in(&state.join("baremetal/runs").join(cluster), secrets)
+        Self::open_in(&runs()?.join(cluster), secrets)
     }
 
     /// Opens a new log in `directory`.
@@ -49,7 +50,7 @@ impl RunLog {
             .open(&path)?;
         Ok(Self {
             path,
-            file: Mutex::new(file),
+            file: Arc::new(Mutex::new(file)),
             secrets,
         })
     }
@@ -66,6 +67,25 @@ impl RunLog {
     }
 }
 
+/// Events as `--output json` prints them, behind the time; progress is worth nothing afterwards.
+impl Keeper for RunLog {
+    fn keep(&self, ms: u64, event: &Event) {
+        if !matches!(event, Event::StepProgress { .. }) {
+            self.line(&json_line(run_id(), ms, event));
+        }
+    }
+}
+
+/// The directory of all logs: one directory below it per cluster.
+pub fn runs() -> io::Result<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))
+        .ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME is set"))?;
+    Ok(state.join("baremetal/runs"))
+}
+
 /// Makes room for one more.
 fn prune(directory: &Path) -> io::Result<()> {
     let mut logs: Vec<PathBuf> = fs::read_dir(directory)?
@@ -80,11 +100,7 @@ fn prune(directory: &Path) -> io::Result<()> {
 
 /// The time as RFC 3339 has it: `2026-11-21T08:15:00Z`.
 pub fn time() -> String {
-    let stamp = stamp(now());
-    match stamp.split_once('T') {
-        Some((date, time)) => format!("{date}T{}", time.replace('-', ":")),
-        None => stamp,
-    }
+    text::time(now())
 }
 
 /// Seconds since 1970.
@@ -94,45 +110,12 @@ pub(super) fn now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-/// UTC as `2026-11-21T08-15-00Z`: sorts by time and is a file name.
-pub(super) fn stamp(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Days are counted from 1 March of year 0, so that the leap day is the last of its year.
-    let day = days + 719_468;
-    let era = day / 146_097;
-    let of_era = day % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{:02}T{:02}-{:02}-{:02}Z",
-        of_year - (153 * shifted + 2) / 5 + 1,
-        rest / 3_600,
-        rest / 60 % 60,
-        rest % 60
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::ssh::Secret;
-
-    #[test]
-    fn times_are_utc() {
-        assert_eq!(stamp(0), "1970-01-01T00-00-00Z");
-        assert_eq!(stamp(951_782_399), "2000-02-28T23-59-59Z");
-        assert_eq!(stamp(951_782_400), "2000-02-29T00-00-00Z");
-        assert_eq!(stamp(1_795_248_900), "2026-11-21T08-15-00Z");
-    }
 
     #[test]
     fn a_log_is_private_and_has_no_secret_even_one_that_came_later() {
@@ -145,6 +128,32 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let text = fs::read_to_string(log.path()).unwrap();
         assert!(text.ends_with("joined with ***\n"), "{text}");
+    }
+
+    #[test]
+    fn every_event_but_progress_is_kept_as_a_pipeline_gets_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = RunLog::open_in(directory.path(), Secrets::default()).unwrap();
+        let (reporter, _receiver) = crate::report::Reporter::new();
+        reporter.note("before it is kept");
+        reporter.keep(log.clone());
+        reporter.clone().note("kept");
+        reporter.send(Event::StepProgress {
+            step: 0,
+            phase: crate::phases::PhaseId::Os,
+            host: "cp1".to_owned(),
+            text: "half".to_owned(),
+        });
+        let text = fs::read_to_string(log.path()).unwrap();
+        let [line] = text.lines().collect::<Vec<_>>()[..] else {
+            panic!("{text}");
+        };
+        let (_, json) = line.split_once(' ').unwrap();
+        let event: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(event["event"], "note");
+        assert_eq!(event["text"], "kept");
+        assert_eq!(event["run"], run_id());
+        assert!(event["at"].is_u64());
     }
 
     #[test]

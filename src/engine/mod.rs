@@ -17,7 +17,7 @@ mod stop;
 mod wire;
 
 pub use lock::{Lock, operator};
-pub use log::{RunLog, time};
+pub use log::{RunLog, runs, time};
 pub use observe::{answers, elect, is_live};
 pub use run::Outcome;
 pub use session::{Options, Session};

@@ -18,7 +18,7 @@ use crate::{
     phases::PhaseId,
     plan::{Action, Plan, Step, Work},
     remote::{Output, Script},
-    report::{Event, FailureReport},
+    report::{Event, FailureReport, Ordered},
     resources::{Change, apply_script, verify_apply},
 };
 
@@ -59,6 +59,9 @@ impl Outcome {
 impl Session {
     /// Runs every step as soon as what it waits for allows. A failure stops only what depends on it.
     pub async fn run(&self, plan: &Plan) -> Outcome {
+        self.event(Event::Order {
+            steps: plan.steps.iter().map(ordered).collect(),
+        });
         let steps = Arc::new(plan.steps.clone());
         let stage = Arc::new(Stage::new(self.clone()));
         let runner = Arc::new(StepRunner {
@@ -118,6 +121,16 @@ async fn tell(session: Session) {
             DRAIN.as_secs()
         ),
     });
+}
+
+fn ordered(step: &Step) -> Ordered {
+    Ordered {
+        phase: step.phase,
+        host: step.host.clone(),
+        title: step.title(),
+        needs: step.needs.clone(),
+        after: step.after.clone(),
+    }
 }
 
 fn node(step: &Step) -> Node {

@@ -71,6 +71,9 @@ impl Session {
             let name = format!("sudo password of {host}");
             options.secrets.insert(name, password.clone());
         }
+        if let Some(log) = &options.log {
+            reporter.keep(log.clone());
+        }
         let session = Self(Arc::new(Inner {
             cluster: cluster.clone(),
             reporter: reporter.clone(),
@@ -287,16 +290,8 @@ impl Session {
         }
     }
 
-    /// Reports an event and logs it.
+    /// Reports an event.
     pub fn event(&self, event: Event) {
-        if self.0.options.log.is_some() {
-            // Progress is worth nothing afterwards.
-            if !matches!(event, Event::StepProgress { .. })
-                && let Ok(text) = serde_json::to_string(&event)
-            {
-                self.log(&text);
-            }
-        }
         self.0.reporter.send(event);
     }
 

@@ -33,7 +33,7 @@ pub(crate) use load_balancer::LEARNT;
 pub(crate) use shell::body as script_body;
 pub(crate) use verify::of_hosts as verification;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     artifacts::Artifacts,
@@ -96,7 +96,17 @@ const fn phase(
 
 /// Name of a phase in tables, events, errors and on the command line.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum PhaseId {

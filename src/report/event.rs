@@ -1,9 +1,14 @@
 //! The events of a run.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use serde::Serialize;
 
+use super::Topology;
 use crate::phases::{PhaseId, preflight::Finding};
 
 /// One thing that happened; `--output json` prints one per line.
@@ -20,6 +25,10 @@ pub enum Event {
         hosts: Vec<String>,
         note: Option<String>,
     },
+    /// What the inventory describes, as far as a picture of it needs to know.
+    Inventory {
+        topology: Box<Topology>,
+    },
     HostConnected {
         host: String,
         ms: u64,
@@ -33,6 +42,10 @@ pub enum Event {
     Planned {
         steps: usize,
         changes: usize,
+    },
+    /// The plan that is run now, step by step: numbers in later events are places in this list.
+    Order {
+        steps: Vec<Ordered>,
     },
     StepStarted {
         step: usize,
@@ -107,6 +120,19 @@ pub enum Event {
     },
 }
 
+/// A step of a plan, and what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Ordered {
+    pub phase: PhaseId,
+    pub host: String,
+    pub title: String,
+    /// Steps that must have succeeded.
+    pub needs: Vec<usize>,
+    /// Steps that must have ended.
+    pub after: Vec<usize>,
+}
+
 /// Everything that a user needs to mend a failed step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -128,6 +154,13 @@ pub struct FailureReport {
 pub struct Reporter {
     sender: tokio::sync::mpsc::UnboundedSender<(u64, Event)>,
     started: Arc<Instant>,
+    keeper: Arc<OnceLock<Box<dyn Keeper>>>,
+}
+
+/// Who hears of every event besides those that show it: the log of the run.
+pub trait Keeper: Send + Sync {
+    /// `ms` since the run started.
+    fn keep(&self, ms: u64, event: &Event);
 }
 
 impl Reporter {
@@ -137,14 +170,23 @@ impl Reporter {
         let reporter = Self {
             sender,
             started: Arc::new(Instant::now()),
+            keeper: Arc::default(),
         };
         (reporter, receiver)
     }
 
     pub fn send(&self, event: Event) {
         let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(keeper) = self.keeper.get() {
+            keeper.keep(ms, &event);
+        }
         // The receiver ends only after every producer; a lost event at the very end harms nobody.
         let _ = self.sender.send((ms, event));
+    }
+
+    /// From now on `keeper` hears of every event, from every clone of this reporter; the first one stays.
+    pub fn keep(&self, keeper: impl Keeper + 'static) {
+        let _ = self.keeper.set(Box::new(keeper));
     }
 
     pub fn note(&self, text: impl Into<String>) {

@@ -47,6 +47,12 @@ impl<W: Write + Send> Render for Json<W> {
     }
 }
 
+/// One event as `--output json` prints it, without the line end.
+pub fn json_line(run: &str, at: u64, event: &Event) -> String {
+    // Events are plain data with texts for keys: they can be written.
+    serde_json::to_string(&Line { run, at, event }).unwrap_or_default()
+}
+
 /// JSON Schema of one line of `--output json`.
 pub fn events_schema() -> Schema {
     schemars::schema_for!(Line<'static>)

@@ -1,4 +1,4 @@
-//! What happened, as events, and their renderings: terminal, plain lines, JSON, JUnit.
+//! What happened, as events, and their renderings: terminal, plain lines, JSON, JUnit, and afterwards a page ([`timeline`]).
 //!
 //! Producers send [`Event`]s and never touch the terminal. Progress goes to stderr, results to stdout.
 
@@ -13,17 +13,20 @@ mod plan;
 mod summary;
 mod terminal;
 pub mod text;
+pub mod timeline;
+mod topology;
 
-pub use event::{Event, FailureReport, Reporter};
+pub use event::{Event, FailureReport, Keeper, Ordered, Reporter};
 pub use failure::Failures;
 pub use findings::findings;
-pub use json::{Json, events_schema};
+pub use json::{Json, events_schema, json_line};
 pub use junit::Junit;
 pub use outputs::{HostOutput, outputs};
 pub use plain::Plain;
 pub use plan::{PlanStyle, plan};
 pub use summary::summary;
 pub use terminal::{Look, Terminal};
+pub use topology::{Endpoint, Machine, Peer, Pool, Topology};
 
 use std::{io, path::PathBuf};
 
@@ -107,9 +110,12 @@ fn command_line() -> String {
 }
 
 /// A name for this run among others in a log: start in seconds since 1970, and the process.
-fn run_id() -> String {
-    let seconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    format!("{seconds}-{}", std::process::id())
+pub fn run_id() -> &'static str {
+    static ID: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    ID.get_or_init(|| {
+        let seconds = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        format!("{seconds}-{}", std::process::id())
+    })
 }

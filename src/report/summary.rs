@@ -91,7 +91,7 @@ fn is_control_plane(cluster: &Cluster) -> bool {
         .any(|plane| plane.address == *host || plane.node_ip.to_string() == *host)
 }
 
-fn pod_network(cluster: &Cluster) -> String {
+pub(super) fn pod_network(cluster: &Cluster) -> String {
     match &cluster.network.plugin {
         PodNetwork::Flannel(flannel) => {
             format!("flannel {} ({})", flannel.version, flannel.backend)

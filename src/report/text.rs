@@ -95,3 +95,50 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     }
     lines
 }
+
+/// Seconds since 1970 as RFC 3339 has them: `2026-11-21T08:15:00Z`.
+pub fn time(seconds: u64) -> String {
+    let stamp = stamp(seconds);
+    match stamp.split_once('T') {
+        Some((date, time)) => format!("{date}T{}", time.replace('-', ":")),
+        None => stamp,
+    }
+}
+
+/// UTC as `2026-11-21T08-15-00Z`: sorts by time and is a file name.
+pub fn stamp(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Days are counted from 1 March of year 0, so that the leap day is the last of its year.
+    let day = days + 719_468;
+    let era = day / 146_097;
+    let of_era = day % 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{:02}T{:02}-{:02}-{:02}Z",
+        of_year - (153 * shifted + 2) / 5 + 1,
+        rest / 3_600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(stamp(0), "1970-01-01T00-00-00Z");
+        assert_eq!(stamp(951_782_399), "2000-02-28T23-59-59Z");
+        assert_eq!(stamp(951_782_400), "2000-02-29T00-00-00Z");
+        assert_eq!(stamp(1_795_248_900), "2026-11-21T08-15-00Z");
+    }
+}
