@@ -618,7 +618,7 @@ _baremetal() {
             return 0
             ;;
         baremetal__subcmd__check)
-            opts="-o -v -h --bundle --kubernetes --accept-new-host-keys --parallel --skip-check --output --junit --verbose --offline --help"
+            opts="-o -v -h --bundle --kubernetes --accept-new-host-keys --parallel --skip-check --output --junit --verbose --limit --offline --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -661,6 +661,10 @@ _baremetal() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1674,7 +1678,7 @@ _baremetal() {
             return 0
             ;;
         baremetal__subcmd__plan)
-            opts="-o -v -h --bundle --kubernetes --accept-new-host-keys --parallel --skip-check --output --junit --verbose --exit-code --help"
+            opts="-o -v -h --bundle --kubernetes --accept-new-host-keys --parallel --skip-check --output --junit --verbose --limit --exit-code --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1717,6 +1721,10 @@ _baremetal() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1853,7 +1861,7 @@ _baremetal() {
             return 0
             ;;
         baremetal__subcmd__render)
-            opts="-h --out --bundle --kubernetes --help"
+            opts="-h --out --limit --bundle --kubernetes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1864,6 +1872,10 @@ _baremetal() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --bundle)
@@ -2004,7 +2016,7 @@ _baremetal() {
             return 0
             ;;
         baremetal__subcmd__up)
-            opts="-o -v -h --bundle --kubernetes --accept-new-host-keys --parallel --skip-check --output --junit --verbose --help"
+            opts="-o -v -h --bundle --kubernetes --accept-new-host-keys --parallel --skip-check --output --junit --verbose --limit --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2047,6 +2059,10 @@ _baremetal() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -52,6 +52,7 @@ complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l skip-check -d
 complete -c baremetal -n "__fish_baremetal_using_subcommand up" -s o -l output -d 'How progress and results are printed' -r -f -a "text\t'A live view on a terminal, plain lines elsewhere'
 json\t'One event per line on stdout'"
 complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l junit -d 'Write a JUnit file of the run' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l limit -d 'Only these hosts: names, globs, `group:NAME`, `role:NAME`, `!` for all but, separated by commas' -r
 complete -c baremetal -n "__fish_baremetal_using_subcommand up" -l accept-new-host-keys -d 'Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always'
 complete -c baremetal -n "__fish_baremetal_using_subcommand up" -s v -l verbose -d 'Show every change of every step'
 complete -c baremetal -n "__fish_baremetal_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -62,6 +63,7 @@ complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l skip-check 
 complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -s o -l output -d 'How progress and results are printed' -r -f -a "text\t'A live view on a terminal, plain lines elsewhere'
 json\t'One event per line on stdout'"
 complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l junit -d 'Write a JUnit file of the run' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l limit -d 'Only these hosts: names, globs, `group:NAME`, `role:NAME`, `!` for all but, separated by commas' -r
 complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l accept-new-host-keys -d 'Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always'
 complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -s v -l verbose -d 'Show every change of every step'
 complete -c baremetal -n "__fish_baremetal_using_subcommand plan" -l exit-code -d 'Exit with 7 when there is something to do'
@@ -99,6 +101,7 @@ complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l skip-check
 complete -c baremetal -n "__fish_baremetal_using_subcommand check" -s o -l output -d 'How progress and results are printed' -r -f -a "text\t'A live view on a terminal, plain lines elsewhere'
 json\t'One event per line on stdout'"
 complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l junit -d 'Write a JUnit file of the run' -r -F
+complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l limit -d 'Only these hosts: names, globs, `group:NAME`, `role:NAME`, `!` for all but, separated by commas' -r
 complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l accept-new-host-keys -d 'Accept the keys of hosts that are not in `known_hosts` yet; a changed key stops always'
 complete -c baremetal -n "__fish_baremetal_using_subcommand check" -s v -l verbose -d 'Show every change of every step'
 complete -c baremetal -n "__fish_baremetal_using_subcommand check" -l offline -d 'Check the inventory and the artifacts, and connect to no host'
@@ -173,6 +176,7 @@ complete -c baremetal -n "__fish_baremetal_using_subcommand init" -l accept-new-
 complete -c baremetal -n "__fish_baremetal_using_subcommand init" -l force -d 'Overwrite the inventory when it is there'
 complete -c baremetal -n "__fish_baremetal_using_subcommand init" -s h -l help -d 'Print help'
 complete -c baremetal -n "__fish_baremetal_using_subcommand render" -l out -d 'Directory to write to; one directory per host is made in it' -r -f -a "(__fish_complete_directories)"
+complete -c baremetal -n "__fish_baremetal_using_subcommand render" -l limit -d 'Only these hosts: names, globs, `group:NAME`, `role:NAME`, `!` for all but, separated by commas' -r
 complete -c baremetal -n "__fish_baremetal_using_subcommand render" -l bundle -d 'Take binaries, images and charts from this bundle (a directory or an archive) and nothing from the internet' -r -F
 complete -c baremetal -n "__fish_baremetal_using_subcommand render" -l kubernetes -d 'Kubernetes version, instead of the inventory\'s' -r
 complete -c baremetal -n "__fish_baremetal_using_subcommand render" -s h -l help -d 'Print help'

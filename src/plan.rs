@@ -1,11 +1,13 @@
 //! What must be done: desired minus observed, in execution order.
 //!
-//! `plan` prints a [`Plan`], `up` runs that same value. Pure. [`limit`] makes one for some hosts alone.
+//! `plan` prints a [`Plan`], `up` runs that same value. Pure. [`limit`] makes one for hosts that join, [`Narrowing`] one for members that are named.
 
 mod joining;
+mod narrow;
 mod scope;
 
 pub use joining::Joining;
+pub use narrow::Narrowing;
 pub use scope::{Limited, limit};
 
 use std::collections::BTreeSet;

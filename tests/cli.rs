@@ -138,6 +138,73 @@ fn a_host_that_the_inventory_does_not_have_is_not_reset() {
 }
 
 #[test]
+fn a_limit_that_means_no_host_is_refused_before_any_host_is_asked() {
+    for arguments in [
+        &["up"][..],
+        &["plan"],
+        &["check"],
+        &["check", "--offline"],
+        &["render", "--out", "rendered"],
+        &["exec", "--", "true"],
+    ] {
+        let (verb, more) = arguments.split_first().unwrap();
+        let limit = ["--limit", "role:workers"];
+        let wrong = of_good(verb, &[&limit, more].concat()).code(2);
+        assert_eq!(
+            wrong.stderr,
+            "error: no role is named `workers` (did you mean `worker`?)\n  \
+             → hosts: cp1, w1; roles: control-plane, worker, load-balancer\n",
+            "{verb}"
+        );
+        assert_eq!(wrong.stdout, "");
+    }
+}
+
+#[test]
+fn render_writes_the_files_of_the_hosts_within_the_limit_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("inventory.yaml"), GOOD).unwrap();
+    let render = |more: &[&str]| {
+        let mut command = baremetal(&["render", "inventory.yaml", "--out", "rendered"]);
+        run(command.args(more).current_dir(directory.path())).ok()
+    };
+    let hosts = || {
+        let entries = fs::read_dir(directory.path().join("rendered")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names
+    };
+    let said = render(&["--limit", "!cp1"]).stdout;
+    assert!(said.ends_with(" for 1 host in rendered\n"), "{said}");
+    assert_eq!(hosts(), ["w1"]);
+    render(&[]);
+    assert_eq!(hosts(), ["cp1", "w1"]);
+}
+
+#[test]
+fn ssh_goes_to_one_host_and_says_so() {
+    for (name, said) in [
+        ("w2", "error: no host is named `w2`\n  → hosts: cp1, w1\n"),
+        (
+            "cp11",
+            "error: no host is named `cp11` (did you mean `cp1`?)\n  → hosts: cp1, w1\n",
+        ),
+        (
+            "*1",
+            "error: `*1` means cp1, w1: ssh goes to one host\n  \
+             → name one of them; `baremetal exec --limit` runs a command on all\n",
+        ),
+        (
+            "role:master",
+            "error: no role is named `master`\n  → hosts: cp1, w1; roles: control-plane, worker, load-balancer\n",
+        ),
+    ] {
+        assert_eq!(of_good("ssh", &[name]).code(2).stderr, said);
+    }
+}
+
+#[test]
 fn machines_that_are_no_lab_are_not_made_anew() {
     let wrong = of_good("rebuild", &["--yes=home", "--recreate-lab"]).code(2);
     says(&wrong, &["inventory.yaml has no `lab:` block"]);

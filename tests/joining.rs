@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::topologies::{self, artifacts, cluster, member, untouched};
 
 /// The cluster of an inventory in which all hosts but `new` are members.
-fn without(text: &str, new: &[&str]) -> (Cluster, Observation) {
+pub fn without(text: &str, new: &[&str]) -> (Cluster, Observation) {
     let cluster = cluster(text);
     let mut seen = untouched(&cluster);
     let mut api = ApiSeen {
@@ -73,7 +73,7 @@ fn etcd_member(host: &Host) -> EtcdMember {
 }
 
 /// The load balancer of `host` runs as `before` described it, when there were fewer hosts.
-fn balances_as(seen: &mut Observation, cluster: &Cluster, before: &Cluster, host: &str) {
+pub fn balances_as(seen: &mut Observation, cluster: &Cluster, before: &Cluster, host: &str) {
     let wanted = |cluster: &Cluster| {
         resources(
             PhaseId::LoadBalancer,
@@ -91,8 +91,17 @@ fn balances_as(seen: &mut Observation, cluster: &Cluster, before: &Cluster, host
     phases.insert(PhaseId::LoadBalancer, observed);
 }
 
+fn placed(sha256: &str, mode: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("state", "file".to_owned()),
+        ("sha256", sha256.to_owned()),
+        ("mode", mode.to_owned()),
+        ("owner", "ours".to_owned()),
+    ]
+}
+
 /// What a probe sees of a resource that is as it should be.
-fn satisfied(resource: &Resource) -> Observed {
+pub fn satisfied(resource: &Resource) -> Observed {
     let values: Vec<(&str, String)> = match resource {
         Resource::File(file) => vec![
             ("state", "file".to_owned()),
@@ -123,7 +132,18 @@ fn satisfied(resource: &Resource) -> Observed {
                 ("file", hostname.name.clone()),
             ]
         }
-        other => panic!("not needed until now: {other:?}"),
+        Resource::Absent(_) => vec![("state", "missing".to_owned())],
+        Resource::Block(block) => {
+            let name = &block.marker;
+            let content = format!("# BEGIN baremetal {name}\n{}", block.content);
+            vec![
+                ("state", "file".to_owned()),
+                ("content", format!("{content}# END baremetal {name}\n")),
+            ]
+        }
+        Resource::Binary(binary) => placed(&binary.item.sha256, "755"),
+        Resource::Blob(blob) => placed(&blob.item.sha256, "644"),
+        other @ Resource::Archive(_) => panic!("not needed until now: {other:?}"),
     };
     let values = values.into_iter();
     Observed {
@@ -131,7 +151,7 @@ fn satisfied(resource: &Resource) -> Observed {
     }
 }
 
-fn names(names: &[&str]) -> BTreeSet<String> {
+pub fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
@@ -140,7 +160,7 @@ fn limited(cluster: &Cluster, seen: &Observation, new: &[&str]) -> Limited {
 }
 
 /// `HOST PHASE` of steps, each once.
-fn done(limited: &Limited) -> Vec<String> {
+pub fn done(limited: &Limited) -> Vec<String> {
     let mut done = Vec::new();
     for step in &limited.plan.steps {
         let text = format!("{} {}", step.host, baremetal::phases::name(step.phase));

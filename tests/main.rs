@@ -21,6 +21,7 @@ mod joining;
 mod lab;
 mod leaving;
 mod membership;
+mod narrowing;
 mod preflight;
 mod report;
 mod reset;

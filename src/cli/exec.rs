@@ -39,7 +39,7 @@ pub struct SshArgs {
     /// The inventory: YAML, or an inventory of kubespray's
     #[arg(value_hint = ValueHint::FilePath)]
     pub inventory: PathBuf,
-    /// Name of the host
+    /// Name of the host, or a selector as `--limit` takes it that means one
     pub host: String,
     /// Command and arguments; a shell when left out
     #[arg(last = true, value_name = "CMD")]

@@ -40,9 +40,9 @@ pub struct Cli {
 pub enum Command {
     /// Make the hosts of an inventory the cluster that it describes; run again, it changes nothing
     #[command(
-        after_help = "Examples:\n  baremetal up inventory.yaml\n  baremetal up inventory.yaml --bundle ./bundle --output json --junit up.xml"
+        after_help = "Examples:\n  baremetal up inventory.yaml\n  baremetal up inventory.yaml --limit 'role:worker,!w2'    # members alone; nobody joins\n  baremetal up inventory.yaml --bundle ./bundle --output json --junit up.xml"
     )]
-    Up(Target),
+    Up(UpArgs),
     /// Show what `up` would do, in execution order, with the difference of every file; changes nothing
     #[command(
         after_help = "Examples:\n  baremetal plan inventory.yaml\n  baremetal plan inventory.yaml --exit-code    # 7 when there is something to do"
@@ -205,9 +205,19 @@ pub enum Format {
 }
 
 #[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub limit: LimitArg,
+}
+
+#[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub limit: LimitArg,
     /// Exit with 7 when there is something to do
     #[arg(long)]
     pub exit_code: bool,
@@ -217,6 +227,8 @@ pub struct PlanArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub limit: LimitArg,
     /// Check the inventory and the artifacts, and connect to no host
     #[arg(long)]
     pub offline: bool,
@@ -230,6 +242,8 @@ pub struct RenderArgs {
     /// Directory to write to; one directory per host is made in it
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub limit: LimitArg,
     #[command(flatten)]
     pub source: SourceArgs,
 }

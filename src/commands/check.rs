@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::{
+    limited::{self, Scope},
     open::{self, Opened},
     run::{Ending, Run},
 };
@@ -22,9 +23,9 @@ pub async fn run(args: &CheckArgs) -> Result<Code> {
         let end = offline(args);
         return run.finish(None, end).await;
     }
-    let (session, end) = match Opened::new(&run, &args.target).await {
-        Ok(opened) => {
-            let end = check(&opened).await;
+    let (session, end) = match begin(&run, args).await {
+        Ok((opened, scope)) => {
+            let end = check(&opened, scope.as_ref()).await;
             (Some(opened.session), end)
         }
         Err(error) => (None, Err(error)),
@@ -32,8 +33,16 @@ pub async fn run(args: &CheckArgs) -> Result<Code> {
     run.finish(session, end).await
 }
 
+async fn begin(run: &Run, args: &CheckArgs) -> Result<(Opened, Option<Scope>)> {
+    let cluster = Box::new(open::cluster(&args.target)?);
+    let scope = Scope::of(&cluster, &args.limit)?;
+    Ok((Opened::with(run, &args.target, cluster).await?, scope))
+}
+
 fn offline(args: &CheckArgs) -> Result<Ending> {
     let cluster = open::cluster(&args.target)?;
+    // A selector that means nothing is a mistake here too.
+    Scope::of(&cluster, &args.limit)?;
     artifacts::resolve(&cluster)?;
     Ok(Ending::new(
         Code::Done,
@@ -44,7 +53,8 @@ fn offline(args: &CheckArgs) -> Result<Ending> {
     ))
 }
 
-async fn check(opened: &Opened) -> Result<Ending> {
+/// Every host is looked at, within a limit too: two with one machine-id are told by both, and ports are tried from each.
+async fn check(opened: &Opened, scope: Option<&Scope>) -> Result<Ending> {
     let seen = opened.facts_to_check().await?;
     let mut findings = preflight::check(&opened.cluster, &seen);
     findings.extend(opened.session.wire(&opened.artifacts, &seen).await?);
@@ -57,11 +67,21 @@ async fn check(opened: &Opened) -> Result<Ending> {
             .position(|host| host.name == name)
     };
     findings.sort_by_key(|finding| place(&finding.host));
+    if let Some(scope) = scope {
+        scope.keep(&mut findings);
+    }
     super::show_findings(&opened.session, &findings);
-    opened.gate(&seen, &findings)?;
-    opened.all_reached()?;
+    let meant = if let Some(scope) = scope {
+        limited::fit(&findings)?;
+        scope.all_reached(opened)?;
+        scope.names.len()
+    } else {
+        opened.gate(&seen, &findings)?;
+        opened.all_reached()?;
+        opened.cluster.hosts.len()
+    };
     let of = |level: Level| findings.iter().filter(|one| one.level == level).count();
-    let hosts = count(opened.cluster.hosts.len(), "host");
+    let hosts = count(meant, "host");
     let mut message = format!("{hosts} fit for {}", opened.cluster.name);
     if of(Level::Warning) > 0 {
         let _ = write!(message, ", {}", count(of(Level::Warning), "warning"));

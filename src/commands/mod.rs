@@ -10,6 +10,7 @@ mod init;
 mod kubeconfig;
 mod lab;
 mod leaving;
+mod limited;
 mod maintenance;
 mod open;
 mod plan;
@@ -50,7 +51,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
 async fn work(command: Command) -> Result<Code> {
     match command {
         Command::AddNode(args) => Box::pin(add_node::run(&args)).await,
-        Command::Up(target) => up::run(&target).await,
+        Command::Up(args) => Box::pin(up::run(&args)).await,
         Command::Plan(args) => plan::run(&args).await,
         Command::Check(args) => check::run(&args).await,
         Command::Maintenance { command } => Box::pin(maintenance::run(&command)).await,

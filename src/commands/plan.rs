@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use super::{
-    open::Opened,
+    limited::Scope,
+    open::{self, Opened},
     run::{Ending, Run},
 };
 use crate::{
@@ -14,9 +15,9 @@ use crate::{
 
 pub async fn run(args: &PlanArgs) -> Result<Code> {
     let run = Run::start("plan", &args.target.output);
-    let (session, end) = match Opened::new(&run, &args.target).await {
-        Ok(opened) => {
-            let end = make(&opened, args).await;
+    let (session, end) = match begin(&run, args).await {
+        Ok((opened, scope)) => {
+            let end = make(&opened, args, scope.as_ref()).await;
             (Some(opened.session), end)
         }
         Err(error) => (None, Err(error)),
@@ -24,9 +25,20 @@ pub async fn run(args: &PlanArgs) -> Result<Code> {
     run.finish(session, end).await
 }
 
-async fn make(opened: &Opened, args: &PlanArgs) -> Result<Ending> {
-    let (_, plan) = opened.observed(&args.target.inventory).await?;
-    let missing = !opened.session.unreachable().is_empty();
+async fn begin(run: &Run, args: &PlanArgs) -> Result<(Opened, Option<Scope>)> {
+    let cluster = Box::new(open::cluster(&args.target)?);
+    let scope = Scope::of(&cluster, &args.limit)?;
+    Ok((Opened::with(run, &args.target, cluster).await?, scope))
+}
+
+async fn make(opened: &Opened, args: &PlanArgs, scope: Option<&Scope>) -> Result<Ending> {
+    let (plan, missing) = if let Some(scope) = scope {
+        let limited = scope.look(opened, &args.target).await?;
+        (limited.plan, !scope.missing(opened).is_empty())
+    } else {
+        let (_, plan) = opened.observed(&args.target.inventory).await?;
+        (plan, !opened.session.unreachable().is_empty())
+    };
     let code = match (plan.is_empty(), args.exit_code) {
         _ if missing => Code::Unreachable,
         (false, true) => Code::Changes,

@@ -26,9 +26,14 @@ pub fn run(args: &RenderArgs) -> Result<Code> {
     let cluster = inventory::load_with(&args.inventory, &super::load_options(&args.source))?;
     let artifacts = artifacts::assumed(&cluster)?;
     let plan = plan::make(&cluster, &artifacts, &bare(&cluster, &artifacts))?;
+    let names = match &args.limit.limit {
+        Some(limit) => inventory::select(&cluster, limit)?,
+        None => cluster.hosts.iter().map(|host| host.name.clone()).collect(),
+    };
+    let steps = plan.steps.iter().filter(|step| names.contains(&step.host));
+    let files: BTreeMap<_, _> = steps.flat_map(files).collect();
     let out = &args.out;
     make_room(out)?;
-    let files: BTreeMap<_, _> = plan.steps.iter().flat_map(files).collect();
     let list: Vec<_> = files.keys().map(|path| path.to_string_lossy()).collect();
     write(&out.join(LIST), list.join("\n").as_bytes(), 0o644)?;
     for (path, (content, mode)) in &files {
@@ -37,7 +42,7 @@ pub fn run(args: &RenderArgs) -> Result<Code> {
     super::print(&format!(
         "{} for {} in {}\n",
         count(files.len(), "file"),
-        count(cluster.hosts.len(), "host"),
+        count(names.len(), "host"),
         out.display()
     ))?;
     Ok(Code::Done)

@@ -55,14 +55,37 @@ fn code(status: ExitStatus) -> u8 {
 }
 
 fn named<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Host> {
-    cluster.host(name).ok_or_else(|| {
+    let exact = cluster.host(name);
+    if exact.is_none() && name.contains(['*', '?', '[', ':', '!', ',']) {
+        return selected(cluster, name);
+    }
+    exact.ok_or_else(|| {
         let names: Vec<&str> = cluster
             .hosts
             .iter()
             .map(|host| host.name.as_str())
             .collect();
-        Failure::new(Code::Usage, format!("no host is named `{name}`"))
+        let near = inventory::nearest(name, names.iter().copied());
+        let guess = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+        Failure::new(Code::Usage, format!("no host is named `{name}`{guess}"))
             .hint(format!("hosts: {}", names.join(", ")))
             .into()
     })
+}
+
+/// The one host that a selector means.
+fn selected<'a>(cluster: &'a Cluster, selector: &str) -> Result<&'a Host> {
+    let names = inventory::select(cluster, selector)?;
+    if let [name] = names.as_slice()
+        && let Some(host) = cluster.host(name)
+    {
+        return Ok(host);
+    }
+    let message = format!(
+        "`{selector}` means {}: ssh goes to one host",
+        names.join(", ")
+    );
+    Err(Failure::new(Code::Usage, message)
+        .hint("name one of them; `baremetal exec --limit` runs a command on all")
+        .into())
 }

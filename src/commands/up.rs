@@ -6,27 +6,37 @@ use anyhow::Result;
 
 use super::{
     kubeconfig,
-    open::Opened,
+    limited::Scope,
+    open::{self, Opened},
     run::{Ending, Run},
 };
 use crate::{
-    cli::{Format, Target},
+    cli::{Format, Target, UpArgs},
     engine::{Outcome, Session},
     failure::Code,
     report::{self, Event},
 };
 
-pub async fn run(target: &Target) -> Result<Code> {
+pub async fn run(args: &UpArgs) -> Result<Code> {
+    let target = &args.target;
     let run = Run::start("up", &target.output);
-    let opened = Opened::new(&run, target).await;
-    let (session, end) = match opened {
-        Ok(opened) => {
-            let end = up(&opened, target).await;
+    let (session, end) = match begin(&run, args).await {
+        Ok((opened, scope)) => {
+            let end = match scope {
+                Some(scope) => scope.up(&opened, target).await,
+                None => up(&opened, target).await,
+            };
             (Some(opened.session), end)
         }
         Err(error) => (None, Err(error)),
     };
     run.finish(session, end).await
+}
+
+async fn begin(run: &Run, args: &UpArgs) -> Result<(Opened, Option<Scope>)> {
+    let cluster = Box::new(open::cluster(&args.target)?);
+    let scope = Scope::of(&cluster, &args.limit)?;
+    Ok((Opened::with(run, &args.target, cluster).await?, scope))
 }
 
 async fn up(opened: &Opened, target: &Target) -> Result<Ending> {

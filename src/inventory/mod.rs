@@ -24,6 +24,7 @@ mod yaml;
 
 pub use cluster::*;
 pub use forms::{check as check_form, duration as parse_duration};
+pub use keys::nearest;
 pub use load::{LoadOptions, converted, json_schema, load, load_text, load_with};
 pub use select::select;
 pub use services::*;

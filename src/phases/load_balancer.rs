@@ -13,7 +13,8 @@ use crate::{
 };
 
 const HAPROXY: &str = "/etc/haproxy/haproxy.cfg";
-const KEEPALIVED: &str = "/etc/keepalived/keepalived.conf";
+/// Says who may hold the virtual IP, and how they speak with each other.
+pub(crate) const KEEPALIVED: &str = "/etc/keepalived/keepalived.conf";
 /// Files that say who the control planes and the holders of the virtual IP are.
 pub(crate) const LEARNT: [&str; 2] = [HAPROXY, KEEPALIVED];
 const CHECK: &str = "/etc/keepalived/check-haproxy";

@@ -29,7 +29,7 @@ mod verify;
 
 pub use differences::{Differences, Refusal, accept, differences};
 pub(crate) use join::is_member;
-pub(crate) use load_balancer::LEARNT;
+pub(crate) use load_balancer::{KEEPALIVED, LEARNT};
 pub(crate) use shell::body as script_body;
 pub(crate) use verify::of_hosts as verification;
 

@@ -142,7 +142,7 @@ fn is_learnt(change: &Change) -> bool {
 }
 
 /// Whether every node of these is there and Ready.
-fn ready(cluster: &Cluster, seen: &Observation, names: &BTreeSet<String>) -> bool {
+pub(super) fn ready(cluster: &Cluster, seen: &Observation, names: &BTreeSet<String>) -> bool {
     let nodes = seen.api.as_ref().map(|api| api.nodes.as_slice());
     let ready = |name: &str| {
         let mut nodes = nodes.into_iter().flatten();
@@ -156,7 +156,7 @@ fn ready(cluster: &Cluster, seen: &Observation, names: &BTreeSet<String>) -> boo
 
 /// Differences that are not touched.
 #[derive(Default)]
-struct LeftOut {
+pub(super) struct LeftOut {
     /// Titles of phases, by host.
     hosts: BTreeMap<String, Vec<&'static str>>,
     /// Hosts that are no nodes yet.
@@ -165,7 +165,7 @@ struct LeftOut {
 }
 
 impl LeftOut {
-    fn host(&mut self, host: &Host, seen: &Observation, title: &'static str) {
+    pub(super) fn host(&mut self, host: &Host, seen: &Observation, title: &'static str) {
         let nodes = seen.api.as_ref().map(|api| api.nodes.as_slice());
         let joined = nodes
             .into_iter()
@@ -174,11 +174,14 @@ impl LeftOut {
         if host.is_node() && !joined {
             self.outside.insert(host.name.clone());
         } else {
-            self.hosts.entry(host.name.clone()).or_default().push(title);
+            let titles = self.hosts.entry(host.name.clone()).or_default();
+            if !titles.contains(&title) {
+                titles.push(title);
+            }
         }
     }
 
-    fn metadata(&mut self, steps: &[phases::ActionStep], names: &BTreeSet<String>) {
+    pub(super) fn metadata(&mut self, steps: &[phases::ActionStep], names: &BTreeSet<String>) {
         for line in steps.iter().flat_map(|step| &step.action.detail) {
             let Some((host, _)) = line.split_once(": ") else {
                 continue;
@@ -194,14 +197,14 @@ impl LeftOut {
         }
     }
 
-    fn cluster(&mut self, title: String) {
+    pub(super) fn cluster(&mut self, title: String) {
         if !self.cluster.contains(&title) {
             self.cluster.push(title);
         }
     }
 
     /// In the order of the inventory, the cluster's own last.
-    fn lines(self, cluster: &Cluster, names: &BTreeSet<String>) -> Vec<String> {
+    pub(super) fn lines(self, cluster: &Cluster, names: &BTreeSet<String>) -> Vec<String> {
         let of_host = |host: &Host| {
             if names.contains(&host.name) {
                 None

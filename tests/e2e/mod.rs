@@ -2,6 +2,7 @@
 
 mod check;
 mod killed;
+mod limit;
 mod main_job;
 mod nodes_in;
 mod nodes_out;
