@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::Value;
@@ -30,7 +30,17 @@ impl Watch {
             let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
             while !told.load(Ordering::Relaxed) {
                 let answer = run(Command::new("curl").args(["-ksf", "--max-time", "1", &url]));
-                longest = longest.max(last.elapsed());
+                let silent = last.elapsed();
+                longest = longest.max(silent);
+                if answer.code == Some(0) && silent > Duration::from_secs(2) {
+                    // For whoever reads the log: events of a run carry its time as well. Nobody is left to tell when stderr is closed.
+                    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                    let line = format!(
+                        "no answer for {silent:?} until {}\n",
+                        now.unwrap_or_default().as_secs()
+                    );
+                    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+                }
                 if answer.code == Some(0) {
                     last = Instant::now();
                 }

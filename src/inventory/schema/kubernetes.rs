@@ -68,7 +68,7 @@ pub struct ControlPlane {
     /// Further names and addresses in the API server's certificate.
     #[serde(default)]
     pub cert_sans: Vec<String>,
-    /// kubeadm feature gates.
+    /// kubeadm feature gates. `EtcdLearnerMode` is on in 1.28, where it is not the default yet, unless it is switched off here.
     #[serde(default)]
     pub feature_gates: BTreeMap<String, bool>,
     /// kubeadm patches by file name (`kube-apiserver+strategic.yaml`): a path relative to the inventory, or the patch itself as a mapping.

@@ -64,7 +64,7 @@ struct ClusterValues<'a> {
     pod_subnet: String,
     service_subnet: String,
     dns_domain: &'a str,
-    feature_gates: &'a BTreeMap<String, bool>,
+    feature_gates: BTreeMap<String, bool>,
     cert_sans: Vec<String>,
     timeout: String,
     api_server: ComponentValues,
@@ -113,7 +113,7 @@ pub(in crate::phases) fn cluster_document(cluster: &Cluster) -> Result<String> {
             pod_subnet: joined(&cluster.network.pods),
             service_subnet: joined(&cluster.network.services),
             dns_domain: &cluster.network.dns_domain,
-            feature_gates: &plane.feature_gates,
+            feature_gates: feature_gates(cluster),
             cert_sans: cert_sans(cluster),
             timeout: duration(plane.init_timeout),
             api_server: component(api, &plane.api_server, &server_args, &audit_volumes),
@@ -128,6 +128,16 @@ pub(in crate::phases) fn cluster_document(cluster: &Cluster) -> Result<String> {
             etcd_data_dir: &plane.etcd_data_dir,
         },
     )
+}
+
+/// kubeadm's own gates. A member of etcd that votes before it runs stops a cluster of one until it does; as a learner it does not.
+/// Alpha in 1.28, the way of every release since, whose gate went with 1.33 (kubernetes/kubernetes#126374, #129589).
+fn feature_gates(cluster: &Cluster) -> BTreeMap<String, bool> {
+    let mut gates = cluster.control_plane.feature_gates.clone();
+    if cluster.version.minor == 28 {
+        gates.entry("EtcdLearnerMode".to_owned()).or_insert(true);
+    }
+    gates
 }
 
 fn joined(networks: &[ipnet::IpNet]) -> String {
