@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::{
-    limited::{self, Scope},
+    limited::Scope,
     open::{self, Opened},
     run::{Ending, Run},
 };
@@ -72,7 +72,7 @@ async fn check(opened: &Opened, scope: Option<&Scope>) -> Result<Ending> {
     }
     super::show_findings(&opened.session, &findings);
     let meant = if let Some(scope) = scope {
-        limited::fit(&findings)?;
+        super::fit(&findings)?;
         scope.all_reached(opened)?;
         scope.names.len()
     } else {

@@ -26,7 +26,7 @@ pub(super) async fn by_name(cluster: &str, yes: Option<&str>, what: &str) -> Res
     if yes.is_some() {
         return Ok(());
     }
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    if !terminal() {
         return Err(Failure::new(
             Code::Usage,
             "there is no terminal to ask for the cluster's name; nothing was changed",
@@ -46,6 +46,22 @@ pub(super) async fn by_name(cluster: &str, yes: Option<&str>, what: &str) -> Res
         return Ok(());
     }
     Err(wrong(cluster, name.trim()))
+}
+
+/// Whether somebody is there to be asked.
+pub(super) fn terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// A question that Return answers with no.
+pub(super) async fn yes(question: String) -> Result<bool> {
+    let answer = tokio::task::spawn_blocking(move || {
+        dialoguer::Confirm::new()
+            .with_prompt(question)
+            .default(false)
+            .interact()
+    });
+    Ok(answer.await??)
 }
 
 fn wrong(cluster: &str, name: &str) -> anyhow::Error {

@@ -13,7 +13,7 @@ use crate::{
     observe::Observation,
     phases::{
         self,
-        preflight::{self, Finding, Level},
+        preflight::{self, Finding},
     },
     plan::{Limited, Narrowing},
     report::{Event, text::count},
@@ -83,7 +83,7 @@ impl Scope {
         self.keep(&mut findings);
         super::show_findings(&opened.session, &findings);
         self.narrowing(opened, target, &seen).can_begin()?;
-        fit(&findings)?;
+        super::fit(&findings)?;
         self.plan(opened, target, seen).await
     }
 
@@ -178,10 +178,9 @@ impl Scope {
             ),
         };
         Ending {
-            changed: outcome.changed,
-            failed: outcome.failed.len(),
-            skipped: outcome.skipped.len() + outcome.unfinished.len(),
-            ..end
+            code: end.code,
+            message: end.message,
+            ..Ending::of(outcome)
         }
     }
 }
@@ -194,18 +193,4 @@ fn left_out(limited: &Limited) -> Option<String> {
             limited.left_out.join("; ")
         )
     })
-}
-
-/// Fails where a check has failed.
-pub(super) fn fit(findings: &[Finding]) -> Result<()> {
-    let failures = findings.iter();
-    let failures = failures.filter(|finding| finding.level == Level::Failure);
-    let failures = failures.count();
-    if failures == 0 {
-        return Ok(());
-    }
-    let message = format!("{} failed; nothing was changed", count(failures, "check"));
-    Err(Failure::new(Code::Preflight, message)
-        .hint("mend what is listed, or leave a check out with `--skip-check ID`")
-        .into())
 }

@@ -124,10 +124,9 @@ async fn change(opened: &Opened, target: &Target, name: &str, way: &Way<'_>) -> 
         (_, Way::Off) => format!("{name} is still in maintenance"),
     };
     Ok(Ending {
-        changed: outcome.changed,
-        failed: outcome.failed.len(),
-        skipped: outcome.skipped.len() + outcome.unfinished.len(),
-        ..Ending::new(code, message)
+        code,
+        message,
+        ..Ending::of(&outcome)
     })
 }
 

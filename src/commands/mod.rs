@@ -32,9 +32,9 @@ use anyhow::Result;
 use crate::{
     cli::{Cli, Command, SourceArgs},
     engine::Session,
-    failure::Code,
+    failure::{Code, Failure},
     inventory::LoadOptions,
-    phases::preflight::Finding,
+    phases::preflight::{Finding, Level},
     report::Event,
 };
 
@@ -101,4 +101,23 @@ fn show_findings(session: &Session, findings: &[Finding]) {
             findings: findings.to_vec(),
         });
     }
+}
+
+/// Refuses hosts that are not fit; what was found has been shown.
+///
+/// # Errors
+/// [`Code::Preflight`] where a check failed.
+fn fit(findings: &[Finding]) -> Result<()> {
+    let failed = |finding: &&Finding| finding.level == Level::Failure;
+    let failures = findings.iter().filter(failed).count();
+    if failures == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "{} failed; nothing was changed",
+        crate::report::text::count(failures, "check")
+    );
+    Err(Failure::new(Code::Preflight, message)
+        .hint("mend what is listed, or leave a check out with `--skip-check ID`")
+        .into())
 }

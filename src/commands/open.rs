@@ -1,10 +1,10 @@
 //! What every command that works on hosts begins with: inventory, lab, artifacts, connections, facts, preflight.
 
-use std::{fmt::Write as _, io::IsTerminal as _, path::Path};
+use std::{fmt::Write as _, path::Path};
 
 use anyhow::Result;
 
-use super::{run::Run, secrets};
+use super::{confirm, run::Run, secrets};
 use crate::{
     artifacts::{self, Artifacts},
     cli::{ReachArgs, Target},
@@ -15,7 +15,7 @@ use crate::{
     observe::Observation,
     phases::{
         self,
-        preflight::{self, Finding, Level},
+        preflight::{self, Finding},
     },
     plan::{self, Plan},
     report::{Event, Topology},
@@ -232,22 +232,7 @@ impl Opened {
                     .into(),
             );
         }
-        let failures = findings
-            .iter()
-            .filter(|finding| finding.level == Level::Failure)
-            .count();
-        if failures > 0 {
-            return Err(Failure::new(
-                Code::Preflight,
-                format!(
-                    "{} failed; nothing was changed",
-                    crate::report::text::count(failures, "check")
-                ),
-            )
-            .hint("mend what is listed, or leave a check out with `--skip-check ID`")
-            .into());
-        }
-        Ok(())
+        super::fit(findings)
     }
 }
 
@@ -262,8 +247,7 @@ async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<()> {
         .into_values()
         .filter(|error| !error.host_keys.is_empty())
         .collect();
-    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if unknown.is_empty() || !terminal {
+    if unknown.is_empty() || !confirm::terminal() {
         return Ok(());
     }
     let mut question = String::from("These hosts are not in known_hosts:\n");
@@ -273,14 +257,7 @@ async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<()> {
         }
     }
     question.push_str("Compare them with what each machine shows on its console. Trust them");
-    let yes = tokio::task::spawn_blocking(move || {
-        dialoguer::Confirm::new()
-            .with_prompt(question)
-            .default(false)
-            .interact()
-    })
-    .await??;
-    if !yes {
+    if !confirm::yes(question).await? {
         return Ok(());
     }
     let mut names = Vec::new();

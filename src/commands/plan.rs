@@ -10,6 +10,7 @@ use super::{
 use crate::{
     cli::{Format, PlanArgs},
     failure::Code,
+    plan::Plan,
     report::{self, PlanStyle},
 };
 
@@ -44,6 +45,17 @@ async fn make(opened: &Opened, args: &PlanArgs, scope: Option<&Scope>) -> Result
         (false, true) => Code::Changes,
         _ => Code::Done,
     };
+    Ok(Ending {
+        code,
+        ..shown(&plan, args.target.output.output)?
+    })
+}
+
+/// A plan as it is printed, with how much there is to do.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(super) fn shown(plan: &Plan, format: Format) -> Result<Ending> {
     let message = if plan.is_empty() {
         "nothing to do".to_owned()
     } else {
@@ -53,12 +65,12 @@ async fn make(opened: &Opened, args: &PlanArgs, scope: Option<&Scope>) -> Result
             report::text::count(plan.steps.len(), "step")
         )
     };
-    let result = match args.target.output.output {
-        Format::Text => report::plan(&plan, PlanStyle::of_stdout()),
-        Format::Json => format!("{}\n", serde_json::to_string(&plan)?),
+    let result = match format {
+        Format::Text => report::plan(plan, PlanStyle::of_stdout()),
+        Format::Json => format!("{}\n", serde_json::to_string(plan)?),
     };
     Ok(Ending {
         result,
-        ..Ending::new(code, message)
+        ..Ending::new(Code::Done, message)
     })
 }

@@ -1,8 +1,6 @@
 //! `baremetal remove-node`: nodes leave the cluster for good, alive or dead.
 
-use std::{
-    collections::BTreeSet, fmt::Write as _, io::IsTerminal as _, ops::Range, time::Duration,
-};
+use std::{collections::BTreeSet, fmt::Write as _, ops::Range, time::Duration};
 
 use anyhow::Result;
 
@@ -263,16 +261,9 @@ impl Removal<'_> {
             .map(|(name, why)| format!("{name} ({why})"))
             .collect();
         let told = told.join(", ");
-        if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        if confirm::terminal() {
             let question = format!("These hosts do not answer: {told}. Are they dead, and stay so");
-            let yes = tokio::task::spawn_blocking(move || {
-                dialoguer::Confirm::new()
-                    .with_prompt(question)
-                    .default(false)
-                    .interact()
-            })
-            .await??;
-            if yes {
+            if confirm::yes(question).await? {
                 return Ok(());
             }
         }
@@ -337,10 +328,9 @@ impl Removal<'_> {
             }
         };
         Ending {
-            changed: outcome.changed,
-            failed: outcome.failed.len(),
-            skipped: outcome.skipped.len() + outcome.unfinished.len(),
-            ..Ending::new(code, message)
+            code,
+            message,
+            ..Ending::of(outcome)
         }
     }
 }

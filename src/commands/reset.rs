@@ -310,9 +310,8 @@ fn conclude(opened: &Opened, names: &[String], missing: &[String], outcome: &Out
         code => (code, format!("{name} is not reset everywhere")),
     };
     Ending {
-        changed: outcome.changed,
-        failed: outcome.failed.len(),
-        skipped: outcome.skipped.len() + outcome.unfinished.len(),
-        ..Ending::new(code, message)
+        code,
+        message,
+        ..Ending::of(outcome)
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     cli::{Format, OutputArgs},
-    engine::Session,
+    engine::{Outcome, Session},
     failure::{Code, Failure},
     report::{self, Event, Reporter},
 };
@@ -37,6 +37,16 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// How many steps of a plan ended how; the code is the outcome's, the message is still to be said.
+    pub fn of(outcome: &Outcome) -> Self {
+        Self {
+            changed: outcome.changed,
+            failed: outcome.failed.len(),
+            skipped: outcome.skipped.len() + outcome.unfinished.len(),
+            ..Self::new(outcome.code(), "")
+        }
+    }
+
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,

@@ -91,12 +91,7 @@ pub(super) async fn conclude(
     outcome: &Outcome,
 ) -> Result<Ending> {
     let name = &opened.cluster.name;
-    let end = Ending {
-        changed: outcome.changed,
-        failed: outcome.failed.len(),
-        skipped: outcome.skipped.len() + outcome.unfinished.len(),
-        ..Ending::new(outcome.code(), "")
-    };
+    let end = Ending::of(outcome);
     if end.code != Code::Done {
         let message = match end.code {
             Code::Interrupted => format!("interrupted: {name} is not complete"),

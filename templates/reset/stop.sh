@@ -67,6 +67,8 @@ say 'end what is left of pods'
 end_pods all
 end_containers
 unmount_below /var/lib/kubelet
+# The kubelet makes a slice for every pod, and leaves them to systemd when it ends.
+systemctl stop 'kubepods*.slice' >/dev/null 2>&1
 cat /sys/class/iscsi_session/session*/targetname 2>/dev/null | grep '^iqn\.2019-10\.io\.longhorn' | while read -r target; do
     timeout 20 iscsiadm -m node -T "$target" --logout >/dev/null 2>&1
     timeout 20 iscsiadm -m node -T "$target" -o delete >/dev/null 2>&1

@@ -2,22 +2,21 @@
 
 mod request;
 
-use std::io::IsTerminal as _;
-
 use anyhow::Result;
 
 use super::{
+    confirm,
     open::Opened,
     run::{Ending, Run},
 };
 use crate::{
-    cli::{AddNodeArgs, Format},
+    cli::AddNodeArgs,
     engine::Outcome,
     failure::{Code, Failure},
     observe::Observation,
-    phases::preflight::{self, Level},
+    phases::preflight,
     plan::{self, Joining, Limited},
-    report::{self, Event, PlanStyle},
+    report::{self, Event},
 };
 use request::Request;
 
@@ -45,7 +44,7 @@ async fn add(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<E
     findings.retain(|finding| request.names.contains(&finding.host));
     super::show_findings(&opened.session, &findings);
     joining(opened, request, args, &seen).can_begin()?;
-    unfit(&findings)?;
+    super::fit(&findings)?;
     let limited = look(opened, request, args, seen).await?;
     announce(opened, request, args, &limited);
     if args.dry_run {
@@ -62,7 +61,7 @@ async fn add(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<E
             ),
         ));
     }
-    confirm(opened, request, args, &limited).await?;
+    agreed(opened, request, args, &limited).await?;
     if args.write_first {
         request.write()?;
     }
@@ -116,23 +115,6 @@ fn joining<'a>(
     }
 }
 
-fn unfit(findings: &[preflight::Finding]) -> Result<()> {
-    let failures = findings.iter();
-    let failures = failures
-        .filter(|finding| finding.level == Level::Failure)
-        .count();
-    if failures == 0 {
-        return Ok(());
-    }
-    let message = format!(
-        "{} failed; nothing was changed",
-        report::text::count(failures, "check")
-    );
-    Err(Failure::new(Code::Preflight, message)
-        .hint("mend what is listed, or leave a check out with `--skip-check ID`")
-        .into())
-}
-
 /// What is done elsewhere, what is not, and how the inventory changes: before anything is.
 fn announce(opened: &Opened, request: &Request, args: &AddNodeArgs, limited: &Limited) {
     let note = |text: String| opened.session.event(Event::Note { text });
@@ -163,34 +145,21 @@ fn dry_run(args: &AddNodeArgs, limited: Limited) -> Result<Ending> {
     let note = left_out(&limited);
     let mut plan = limited.plan;
     plan.notes.extend(note);
-    let message = if plan.is_empty() {
-        "nothing to do".to_owned()
-    } else {
-        format!(
-            "{} in {}; nothing was changed",
-            report::text::changes(plan.changes()),
-            report::text::count(plan.steps.len(), "step")
-        )
-    };
-    let result = match args.target.output.output {
-        Format::Text => report::plan(&plan, PlanStyle::of_stdout()),
-        Format::Json => format!("{}\n", serde_json::to_string(&plan)?),
-    };
-    Ok(Ending {
-        result,
-        ..Ending::new(Code::Done, message)
-    })
+    let mut end = super::plan::shown(&plan, args.target.output.output)?;
+    if !plan.is_empty() {
+        end.message.push_str("; nothing was changed");
+    }
+    Ok(end)
 }
 
 /// On a terminal, whether to go on; elsewhere nobody is asked: nothing is taken from anybody.
-async fn confirm(
+async fn agreed(
     opened: &Opened,
     request: &Request,
     args: &AddNodeArgs,
     limited: &Limited,
 ) -> Result<()> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if args.yes || !terminal {
+    if args.yes || !confirm::terminal() {
         return Ok(());
     }
     let question = format!(
@@ -200,14 +169,7 @@ async fn confirm(
         report::text::changes(limited.plan.changes()),
         report::text::count(limited.elsewhere(&request.names).len(), "step"),
     );
-    let yes = tokio::task::spawn_blocking(move || {
-        dialoguer::Confirm::new()
-            .with_prompt(question)
-            .default(false)
-            .interact()
-    })
-    .await??;
-    if yes {
+    if confirm::yes(question).await? {
         return Ok(());
     }
     Err(Failure::new(Code::Interrupted, "not confirmed; nothing was changed").into())
@@ -220,12 +182,7 @@ fn conclude(
     outcome: &Outcome,
 ) -> Result<Ending> {
     let name = &opened.cluster.name;
-    let end = Ending {
-        changed: outcome.changed,
-        failed: outcome.failed.len(),
-        skipped: outcome.skipped.len() + outcome.unfinished.len(),
-        ..Ending::new(outcome.code(), "")
-    };
+    let end = Ending::of(outcome);
     if end.code == Code::Done {
         request.write()?;
         let message = format!("{} joined {name}", request.are("has", "have"));

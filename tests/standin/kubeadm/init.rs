@@ -220,6 +220,7 @@ pub async fn upload_certificates(api: &upload::Api, config: &Config, flags: &Fla
         Some(key) => key.to_owned(),
         None => token::certificate_key()?,
     };
+    token::store_proxy(api).await?;
     upload::certificates(api, &key).await?;
     say(
         "[stand-in] [upload-certs] Storing the certificates in Secret \"kubeadm-certs\" in the \"kube-system\" Namespace",

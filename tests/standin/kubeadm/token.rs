@@ -104,12 +104,24 @@ async fn list(api: &Api, output: Option<&str>) -> Result<()> {
 
 /// Puts a token into the cluster; with `ttl` 0 it never ends.
 pub async fn store(api: &Api, token: &str, ttl: u64, description: &str) -> Result<()> {
+    let usages = json!({
+        "auth-extra-groups": GROUP, "usage-bootstrap-authentication": "true", "usage-bootstrap-signing": "true",
+    });
+    put(api, token, ttl, description, usages).await
+}
+
+/// The token without any use that kubeadm makes for every upload of certificates.
+pub async fn store_proxy(api: &Api) -> Result<()> {
+    let what = "Proxy for managing TTL for the kubeadm-certs secret";
+    put(api, &random()?, 2 * 3600, what, json!({})).await
+}
+
+async fn put(api: &Api, token: &str, ttl: u64, description: &str, mut data: Value) -> Result<()> {
     check_token(token)?;
     let (id, secret) = token.split_once('.').unwrap_or_default();
-    let mut data = json!({
-        "token-id": id, "token-secret": secret, "description": description, "auth-extra-groups": GROUP,
-        "usage-bootstrap-authentication": "true", "usage-bootstrap-signing": "true",
-    });
+    data["token-id"] = json!(id);
+    data["token-secret"] = json!(secret);
+    data["description"] = json!(description);
     if ttl > 0 {
         data["expiration"] = json!(clock::format(clock::seconds() + ttl));
     }
