@@ -123,7 +123,9 @@ fn apply(lab: &Lab, documents: &[Value]) {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(text.join("\n---\n").as_bytes()).unwrap();
+    // Begun like this it is YAML, whose documents may be JSON.
+    let text = format!("---\n{}\n", text.join("\n---\n"));
+    stdin.write_all(text.as_bytes()).unwrap();
     drop(stdin);
     assert!(child.wait().unwrap().success());
 }
