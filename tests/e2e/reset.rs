@@ -104,7 +104,7 @@ fn e2e_reset() {
 
     longhorns_data_goes_only_when_asked_for(&lab);
     lab.up().ok();
-    assert_eq!(lab.up().ok().finished()["changed"], 0);
+    lab.nothing_to_do();
     a_rebuild_is_another_cluster_on_the_same_hosts(&lab, first);
 }
 
@@ -162,7 +162,7 @@ fn a_rebuild_is_another_cluster_on_the_same_hosts(lab: &Lab, first: Duration) {
         "{:?} after {first:?}",
         rebuilt.took
     );
-    assert_eq!(lab.up().ok().finished()["changed"], 0);
+    lab.nothing_to_do();
 }
 
 fn snapshots(lab: &Lab) -> Vec<BTreeSet<String>> {
@@ -403,11 +403,6 @@ fn one_new_cluster(lab: &Lab, old: &str, new: &str) {
     assert_ne!(new, old);
     let nodes = lab.kubectl(&["get", "nodes", "--no-headers"]).ok().stdout;
     assert_eq!(nodes.matches(" Ready ").count(), 2, "{nodes}");
-    let end = lab.up().ok().finished();
-    assert_eq!(
-        (&end["changed"], &end["mutating"]),
-        (&0.into(), &0.into()),
-        "{end}"
-    );
+    lab.nothing_to_do();
     assert_eq!(lab.voters("cp1").len(), 1);
 }

@@ -119,6 +119,28 @@ impl Lab {
         self.run(&["up"], &["--output", "json"])
     }
 
+    /// `up` once more, which must find nothing to do and send no mutating command to any host.
+    #[track_caller]
+    pub fn nothing_to_do(&self) -> Run {
+        let again = self.up().ok();
+        let end = again.finished();
+        let done: Vec<Value> = again
+            .events()
+            .into_iter()
+            .filter(|event| event["event"] == "step-finished")
+            .map(|event| {
+                let of = |key: &str| event[key].clone();
+                Value::from(vec![of("host"), of("title"), of("changed")])
+            })
+            .collect();
+        assert_eq!(
+            (&end["changed"], &end["mutating"]),
+            (&0.into(), &0.into()),
+            "{done:#?}"
+        );
+        again
+    }
+
     /// Runs `sh -c` on a host through the container engine, as somebody at its console would.
     pub fn on(&self, host: &str, script: &str) -> Run {
         run(Command::new("docker").args(["exec", &self.container(host), "sh", "-c", script]))
