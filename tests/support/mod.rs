@@ -152,7 +152,8 @@ impl Lab {
 
     /// Kills the container of a host, as a power cut does, and removes it.
     pub fn destroy(&self, host: &str) {
-        run(Command::new("docker").args(["rm", "--force", &self.container(host)])).ok();
+        run(Command::new("docker").args(["rm", "--force", "--volumes", &self.container(host)]))
+            .ok();
     }
 
     /// `kubectl` of the bundle with the fetched kubeconfig, on the machine that ran `up`. Asks again where nobody answered: the
