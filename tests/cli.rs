@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{Run, run};
 
-const GOOD: &str = "\
+pub const GOOD: &str = "\
 cluster: home
 kubernetes: 1.33.4
 endpoint: 10.0.0.10
@@ -19,7 +19,7 @@ hosts:
 ";
 
 /// The program, away from the bundle, the terminal and the state of whoever runs the tests.
-fn baremetal(arguments: &[&str]) -> Command {
+pub fn baremetal(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baremetal"));
     command
         .args(arguments)
@@ -292,6 +292,65 @@ fn schemas_are_json() {
         let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert!(schema["$schema"].is_string(), "{kind}");
         assert!(text.contains(&format!("\"{word}\"")), "{kind}");
+    }
+}
+
+/// [`GOOD`] with hosts on which nobody answers: all are told to be out of reach.
+pub fn dead() -> String {
+    GOOD.replace(
+        "address: 10.0.0.11",
+        "address: 127.0.0.1, node-ip: 10.0.0.11",
+    )
+    .replace(
+        "address: 10.0.0.21",
+        "address: 127.0.0.2, node-ip: 10.0.0.21",
+    )
+    .replace("hosts:", "ssh: {port: 1}\nhosts:")
+}
+
+#[test]
+fn what_a_run_prints_as_json_fits_the_published_schema() {
+    let text = run(&mut baremetal(&["schema", "events"])).ok().stdout;
+    let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    // It sees what is wrong.
+    let wrong = serde_json::json!({"run": "1-2", "at": 1, "event": "note"});
+    assert!(!validator.is_valid(&wrong));
+    let dead = dead();
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("inventory.yaml"), dead).unwrap();
+    let mut kinds = Vec::new();
+    for (arguments, code) in [
+        (&["exec", "--", "true"][..], 4),
+        (&["reset", "--yes=home"], 4),
+        (&["maintenance-off", "w1"], 4),
+        (&["check", "--bundle", "nowhere"], 5),
+        (&["plan", "--skip-check", "everything"], 2),
+    ] {
+        let (verb, more) = arguments.split_first().unwrap();
+        let mut command = baremetal(&verb.split('-').collect::<Vec<_>>());
+        command
+            .args(["inventory.yaml", "--output", "json"])
+            .args(more)
+            .env("XDG_STATE_HOME", directory.path().join("state"))
+            .current_dir(directory.path());
+        let ended = run(&mut command);
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.text());
+        for line in ended.stdout.lines() {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(validator.is_valid(&event), "{line}");
+            kinds.push(event["event"].as_str().unwrap().to_owned());
+        }
+    }
+    kinds.sort();
+    kinds.dedup();
+    for kind in [
+        "run-started",
+        "inventory",
+        "host-unreachable",
+        "run-finished",
+    ] {
+        assert!(kinds.iter().any(|one| one == kind), "{kind}: {kinds:?}");
     }
 }
 

@@ -20,7 +20,7 @@ use baremetal::{
 };
 
 use crate::{
-    support::{Run, run},
+    support::{Run, fits_the_schema, run},
     topologies,
 };
 
@@ -242,6 +242,9 @@ fn every_event_is_understood() {
     };
     let mut events = bad();
     events.extend([(900, ran), (950, progress)]);
+    for line in json(&events).lines() {
+        fits_the_schema(&serde_json::from_str(line).unwrap());
+    }
     let timeline = read(&events);
     assert_eq!(timeline.unknown, 0);
     assert_eq!(

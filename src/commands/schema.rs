@@ -6,7 +6,7 @@ use crate::{cli::SchemaKind, failure::Code, inventory, report};
 
 pub fn run(kind: SchemaKind) -> Result<Code> {
     let schema = match kind {
-        SchemaKind::Inventory => inventory::json_schema(),
+        SchemaKind::Inventory => inventory::published_schema(),
         SchemaKind::Events => report::events_schema().to_value(),
     };
     super::print(&format!("{}\n", serde_json::to_string_pretty(&schema)?))?;

@@ -121,6 +121,28 @@ pub fn json_schema() -> Value {
     SCHEMA.clone()
 }
 
+/// [`json_schema`] for programs that read the file as YAML does: where we take any text, `1.33` is a number to them and `true` no text.
+pub fn published_schema() -> Value {
+    let mut schema = json_schema();
+    with_plain_scalars(&mut schema);
+    schema
+}
+
+fn with_plain_scalars(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            let text = object.get("type").is_some_and(|name| name == "string");
+            if text && !object.contains_key("enum") && !object.contains_key("const") {
+                let types = ["string", "number", "boolean"];
+                object.insert("type".to_owned(), types.as_slice().into());
+            }
+            object.values_mut().for_each(with_plain_scalars);
+        }
+        Value::Array(items) => items.iter_mut().for_each(with_plain_scalars),
+        _ => {}
+    }
+}
+
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let mut schema = schemars::schema_for!(Document).to_value();
     without_null(&mut schema);

@@ -25,6 +25,6 @@ mod yaml;
 pub use cluster::*;
 pub use forms::{check as check_form, duration as parse_duration};
 pub use keys::nearest;
-pub use load::{LoadOptions, converted, json_schema, load, load_text, load_with};
+pub use load::{LoadOptions, converted, json_schema, load, load_text, load_with, published_schema};
 pub use select::select;
 pub use services::*;

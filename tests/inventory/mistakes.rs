@@ -68,6 +68,24 @@ fn check(table: &str, least: usize) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Every text of the tables with what is said about it.
+pub fn all() -> Vec<(String, Vec<String>)> {
+    const TABLES: [&str; 6] = [
+        include_str!("mistakes/keys-and-yaml.txt"),
+        include_str!("mistakes/values.txt"),
+        include_str!("mistakes/endpoint.txt"),
+        include_str!("mistakes/hosts-and-networks.txt"),
+        include_str!("mistakes/services.txt"),
+        include_str!("mistakes/kubernetes.txt"),
+    ];
+    let all = TABLES.iter().flat_map(|table| cases(table));
+    all.map(|case| {
+        let says = case.says.iter().map(|line| (*line).to_owned());
+        (case.text, says.collect())
+    })
+    .collect()
+}
+
 #[test]
 fn the_base_is_right() {
     assert_eq!(complaints(BASE), Vec::<String>::new());

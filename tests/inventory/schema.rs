@@ -1,6 +1,6 @@
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::LazyLock};
 
-use baremetal::inventory::json_schema;
+use baremetal::inventory::{json_schema, published_schema};
 use serde_json::{Map, Value};
 
 /// A validator of the few keywords that our schema uses, written apart from the one in the program.
@@ -145,4 +145,202 @@ fn every_setting_is_described() {
         );
     }
     assert_eq!(bare, Vec::<String>::new());
+}
+
+/// What the published schema says of a text, as an editor asks it; none where it is not even YAML.
+fn published(text: &str) -> Option<Result<(), String>> {
+    static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+        jsonschema::validator_for(&published_schema()).expect("the published schema is a schema")
+    });
+    let mut value: serde_yaml::Value = serde_yaml::from_str(text).ok()?;
+    value.apply_merge().ok()?;
+    let value = serde_json::to_value(value).ok()?;
+    Some(SCHEMA.validate(&value).map_err(|error| error.to_string()))
+}
+
+#[test]
+fn an_editor_takes_every_example() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventories");
+    let mut count = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "yaml") {
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(published(&text), Some(Ok(())), "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 7, "{count} examples");
+    // Those of the README too.
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let blocks = readme
+        .split("```yaml")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let inventories: Vec<&str> = blocks.filter(|block| block.contains("cluster: ")).collect();
+    assert!(inventories.len() >= 2);
+    for text in inventories {
+        let indent = text.lines().nth(1).unwrap();
+        let indent = indent.len() - indent.trim_start().len();
+        let text: String = text
+            .lines()
+            .map(|line| format!("{}\n", line.get(indent..).unwrap_or("")))
+            .collect();
+        assert_eq!(published(&text), Some(Ok(())), "{text}");
+        super::load(&text).unwrap();
+    }
+}
+
+#[test]
+fn an_editor_and_the_program_take_the_same() {
+    // What YAML reads as a number, a truth or a merged mapping is taken as the text it is.
+    for change in [
+        "labels: {gpu: true, slot: 3, version: 1.10}",
+        "labels: {gpu: 'true'}",
+        "kubelet: {maxPods: 60}",
+        "role: [worker]",
+    ] {
+        let text = super::BASE.replace(
+            "w1: {address: 10.0.0.21}",
+            &format!("w1: {{address: 10.0.0.21, {change}}}"),
+        );
+        assert_eq!(published(&text), Some(Ok(())), "{change}");
+        super::load(&text).unwrap_or_else(|error| panic!("{change}: {error:#}"));
+    }
+    for more in [
+        "metallb: 10.0.0.200-10.0.0.219",
+        "metallb: {pools: {a: 10.0.0.200/29, b: {addresses: [10.0.0.220-10.0.0.225]}}}",
+        "longhorn: true\nallow-even-control-planes: true",
+        "network: {pods: 10.244.0.0/16, services: [10.96.0.0/16]}\ndefaults: {}",
+        "groups: {edge: {labels: {a: b}}}\ndefaults: {annotations: {n: 1}}",
+        "x: &w {labels: {a: b}}",
+    ] {
+        let text = format!("{}{more}\n", super::BASE);
+        let program = super::load(&text).is_ok();
+        assert_eq!(
+            published(&text).map(|said| said.is_ok()),
+            Some(program),
+            "{more}"
+        );
+    }
+}
+
+/// What is wrong with a key or a value by itself: an editor sees it, and the program. `FROM`, `TO` in [`super::BASE`].
+const BOTH: &[(&str, &str)] = &[
+    ("ssh: {user: ops}", "ssh: {usr: ops}"),
+    ("ssh: {user: ops}", "ssh: {port: 70000}"),
+    ("ssh: {user: ops}", "ssh: {port: ssh}"),
+    ("ssh: {user: ops}", "ssh: [ops]"),
+    ("ssh: {user: ops}", "ssh: {sudo-password: hunter2}"),
+    ("ssh: {user: ops}", "kube-proxy: {mode: userspace}"),
+    ("ssh: {user: ops}", "network: {plugin: flanel}"),
+    ("ssh: {user: ops}", "longhorn: {replicas: many}"),
+    ("ssh: {user: ops}", "system: {swap: maybe}"),
+    ("ssh: {user: ops}", "run: {parallel: 0}"),
+    ("cluster: demo\n", ""),
+    ("endpoint: 10.0.0.10", "endpiont: 10.0.0.10"),
+    (
+        "endpoint: 10.0.0.10",
+        "endpoint: {vip: 10.0.0.10, router-id: 300}",
+    ),
+    ("{address: 10.0.0.21}", "{adress: 10.0.0.21}"),
+    ("{address: 10.0.0.21}", "{role: worker}"),
+    ("{address: 10.0.0.21}", "{address: 10.0.0.21, role: master}"),
+    ("{address: 10.0.0.21}", "{address: 10.0.0.21, labels: [a]}"),
+    (
+        "{address: 10.0.0.21}",
+        "{address: 10.0.0.21, data-disks: 3}",
+    ),
+];
+/// What the program alone sees, and why: a schema knows one value at a time, and of texts no more than that they are.
+const PROGRAM_ALONE: &[(&str, &str, &str)] = &[
+    (
+        "10.0.0.21}",
+        "10.0.0.321}",
+        "an address is a text to a schema",
+    ),
+    (
+        "1.33.4",
+        "1.27.3",
+        "which versions are supported is in the catalog",
+    ),
+    ("cluster: demo", "cluster: Demo_1", "a name is a text"),
+    ("10.0.0.22}", "10.0.0.21}", "two hosts with one address"),
+    (
+        "endpoint: 10.0.0.10",
+        "endpoint: 10.0.0.11",
+        "the virtual IP is a host's",
+    ),
+    (
+        "  cp2: {address: 10.0.0.12, role: control-plane}\n",
+        "",
+        "an even number of control planes",
+    ),
+    (
+        "{user: ops}",
+        "{user: ops}\nmetallb: 10.0.0.5-10.0.0.15",
+        "hosts in a pool",
+    ),
+    (
+        "{user: ops}",
+        "{user: ops}\nnetwork: {pods: 10.0.0.0/16}",
+        "hosts in the pods' network",
+    ),
+    (
+        "{user: ops}",
+        "{user: ops}\nartifacts: {bundle: a, mirror: 'https://b'}",
+        "exactly one source",
+    ),
+    (
+        "address: 10.0.0.21",
+        "address: 10.0.0.21, group: nowhere",
+        "a group that is not there",
+    ),
+];
+
+#[test]
+fn what_an_editor_refuses_the_program_refuses_and_the_rest_is_known() {
+    let changed = |from: &str, to: &str| {
+        assert!(super::BASE.contains(from), "{from}");
+        super::BASE.replacen(from, to, 1)
+    };
+    for (from, to) in BOTH {
+        let text = changed(from, to);
+        assert!(super::load(&text).is_err(), "the program takes {to}");
+        assert!(
+            matches!(published(&text), Some(Err(_))),
+            "an editor takes {to}"
+        );
+    }
+    for (from, to, why) in PROGRAM_ALONE {
+        let text = changed(from, to);
+        assert!(super::load(&text).is_err(), "the program takes {to}");
+        assert_eq!(
+            published(&text),
+            Some(Ok(())),
+            "not for the program alone: {why}"
+        );
+    }
+}
+
+/// Every snippet of `mistakes/`: what is wrong with a key or a value by itself is seen by both.
+#[test]
+fn mistakes_of_keys_and_kinds_are_seen_by_an_editor_too() {
+    let (mut both, mut alone, mut blind) = (0, 0, Vec::new());
+    for (text, says) in super::mistakes::all() {
+        let Some(said) = published(&text) else {
+            continue;
+        };
+        let plain = says
+            .iter()
+            .any(|line| line.contains("unknown key `") || line.contains(" is out of range; "));
+        match said {
+            Err(_) => both += 1,
+            Ok(()) if plain => blind.push(says),
+            Ok(()) => alone += 1,
+        }
+    }
+    assert_eq!(blind, Vec::<Vec<String>>::new());
+    assert!(both > 30 && alone > 30, "{both} {alone}");
 }

@@ -276,12 +276,19 @@ impl Run {
         self
     }
 
-    /// Events of `--output json`.
+    /// Events of `--output json`, each as `baremetal schema events` describes it.
+    #[track_caller]
     pub fn events(&self) -> Vec<Value> {
-        self.stdout
+        let events: Vec<Value> = self
+            .stdout
             .lines()
             .map(|line| serde_json::from_str(line).expect("every line is an event"))
-            .collect()
+            .collect();
+        // `plan` prints the plan behind them.
+        for event in events.iter().filter(|line| line.get("event").is_some()) {
+            fits_the_schema(event);
+        }
+        events
     }
 
     /// The event that ends every run.
@@ -295,6 +302,18 @@ impl Run {
     /// Everything it printed.
     pub fn text(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// Whether an event is as `baremetal schema events` describes it.
+#[track_caller]
+pub fn fits_the_schema(event: &Value) {
+    static SCHEMA: std::sync::LazyLock<jsonschema::Validator> = std::sync::LazyLock::new(|| {
+        let schema = baremetal::report::events_schema().to_value();
+        jsonschema::validator_for(&schema).expect("the schema of events is a schema")
+    });
+    if let Err(error) = SCHEMA.validate(event) {
+        panic!("{error}, at `{}` of {event}", error.instance_path());
     }
 }
 
