@@ -10,6 +10,11 @@ use baremetal::{
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    match commands::answered() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return fail(&error),
+    }
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

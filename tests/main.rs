@@ -29,6 +29,7 @@ mod resources;
 mod settings;
 mod ssh;
 mod support;
+mod terminal;
 mod timeline;
 mod topologies;
 mod wire;

@@ -129,7 +129,16 @@ pub enum Command {
         /// Which schema
         kind: SchemaKind,
     },
-    /// Print the completion script of a shell
+    /// Print the manual page, or write those of every command into a directory
+    #[command(
+        after_help = "Examples:\n  baremetal man | man -l -\n  baremetal man --out /usr/local/share/man/man1"
+    )]
+    Man {
+        /// Directory to write to; made where it is not there
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        out: Option<PathBuf>,
+    },
+    /// Print the completion script of a shell: commands and flags, and hosts and selectors of the inventory that is named
     #[command(
         after_help = "Example:\n  baremetal completions bash > /etc/bash_completion.d/baremetal"
     )]

@@ -12,6 +12,7 @@ mod lab;
 mod leaving;
 mod limited;
 mod maintenance;
+mod man;
 mod open;
 mod plan;
 mod rebuild;
@@ -24,6 +25,8 @@ mod schema;
 mod secrets;
 mod ssh;
 mod up;
+
+pub use completions::answered;
 
 use std::io::Write as _;
 
@@ -65,6 +68,7 @@ async fn work(command: Command) -> Result<Code> {
         Command::Bundle { command } => bundle::run(&command),
         Command::Lab { command } => lab::run(&command).await,
         Command::Schema { kind } => schema::run(kind),
+        Command::Man { out } => man::run(out.as_deref()),
         Command::Completions { shell } => completions::run(shell),
         Command::Exec(_) | Command::Ssh(_) => unreachable!("run above"),
     }

@@ -17,7 +17,7 @@ use globset::Glob;
 use super::{Cluster, Host, Role, keys::nearest};
 use crate::failure::{Code, Failure};
 
-const ROLES: [(&str, Role); 3] = [
+pub(super) const ROLES: [(&str, Role); 3] = [
     ("control-plane", Role::ControlPlane),
     ("worker", Role::Worker),
     ("load-balancer", Role::LoadBalancer),
