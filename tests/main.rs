@@ -22,6 +22,7 @@ mod lab;
 mod leaving;
 mod membership;
 mod narrowing;
+mod pipelines;
 mod preflight;
 mod report;
 mod reset;
