@@ -556,6 +556,41 @@ fn no_secret_is_an_argument_or_a_text_of_a_join() {
 }
 
 #[test]
+fn an_api_that_cannot_answer_just_now_is_asked_again_and_one_that_refuses_is_not() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/actions");
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!(
+        "BM={}\n{}{}",
+        directory.path().display(),
+        fs::read_to_string(root.join("addon-observe.sh")).unwrap(),
+        r#"
+asked() { echo x >>"$BM/$1"; wc -l <"$BM/$1"; }
+settles() {
+    if [ "$(asked settles)" -lt 2 ]; then echo 'Error from server: etcdserver: leader changed' >&2; return 1; fi
+    echo here
+}
+refuses() {
+    asked refuses >/dev/null
+    echo 'Error from server (Forbidden): no' >&2
+    return 3
+}
+ask settles settles
+ask refuses refuses
+answers
+"#
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("%% settles 0\nhere\n"), "{said}");
+    assert!(
+        said.contains("%% refuses 3\n") && said.contains("(Forbidden)"),
+        "{said}"
+    );
+    let times = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    assert_eq!((times("settles").len(), times("refuses").len()), (4, 2));
+}
+
+#[test]
 fn shellcheck_finds_nothing_in_any_action() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/actions");
     let directory = tempfile::tempdir().unwrap();

@@ -4,12 +4,24 @@ mkdir "$seen"
 TMPDIR=$BM
 export TMPDIR
 
+# Whether the API says in file $1 that it cannot answer just now: a member of etcd or an apiserver goes, comes, or hands over.
+passing() {
+	grep -qE 'etcdserver: (leader changed|no leader|request timed out)|Unable to connect to the server|was refused - did you|unexpected EOF|connection reset by peer|server is currently unable|Too Many Requests' "$1"
+}
+
 # Runs "$@" in the background; its output is section $1.
 ask() {
 	ask_section=$seen/$1
 	shift
 	{
-		"$@" >"$ask_section.out" 2>"$ask_section.err" && echo 0 >"$ask_section.status" || echo $? >"$ask_section.status"
+		ask_again=4
+		while :; do
+			"$@" >"$ask_section.out" 2>"$ask_section.err" && ask_status=0 || ask_status=$?
+			if [ "$ask_status" = 0 ] || [ "$ask_again" = 0 ] || ! passing "$ask_section.err"; then break; fi
+			ask_again=$((ask_again - 1))
+			sleep 1
+		done
+		echo "$ask_status" >"$ask_section.status"
 	} &
 }
 
