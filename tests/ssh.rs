@@ -4,6 +4,7 @@ mod connect;
 mod exec;
 mod hosts;
 mod init;
+mod limit;
 mod script;
 mod session;
 mod sshd;

@@ -5,13 +5,13 @@ use std::process::{Command, Stdio};
 use super::sshd::Sshd;
 use crate::support::{Run, run};
 
-struct Hosts {
-    sshd: Sshd,
+pub struct Hosts {
+    pub sshd: Sshd,
 }
 
 impl Hosts {
     /// `cp1`, `w1` and `w2`; nobody listens for `w2`.
-    fn start() -> Self {
+    pub fn start() -> Self {
         let sshd = Sshd::start();
         let at = |name: &str| sshd.file(name).display().to_string();
         let text = format!(
@@ -26,7 +26,7 @@ impl Hosts {
         Self { sshd }
     }
 
-    fn run(&self, verb: &str, more: &[&str]) -> Run {
+    pub fn run(&self, verb: &str, more: &[&str]) -> Run {
         run(Command::new(env!("CARGO_BIN_EXE_baremetal"))
             .current_dir(self.sshd.directory.path())
             .args([verb, "inventory.yaml"])

@@ -67,7 +67,7 @@ struct Kind {
     name: &'static str,
 }
 
-const KINDS: [(Kind, &[&str]); 8] = [
+const KINDS: [(Kind, &[&str]); 9] = [
     (
         kind("k-host", "hosts"),
         &["os", "runtime", "binaries", "control-plane-files"],
@@ -100,6 +100,7 @@ const KINDS: [(Kind, &[&str]); 8] = [
         kind("k-look", "connect, verify"),
         &["connect", "facts", "preflight", "verify"],
     ),
+    (kind("k-host", "commands"), &["exec"]),
 ];
 const OTHER: Kind = kind("k-other", "other");
 

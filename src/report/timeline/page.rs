@@ -278,9 +278,14 @@ fn path_note(timeline: &Timeline, path: &[Link]) -> String {
     match steps.count() {
         0 => "No step was run.".to_owned(),
         steps => format!(
-            "{} one after the other took {}; waiting for turns between them {}, everything around them {}; in all {}. \
+            "{}{} took {}; waiting for turns between them {}, everything around them {}; in all {}. \
              Only what stands here could have made the run shorter.",
             count(steps, "step"),
+            if steps == 1 {
+                ""
+            } else {
+                " one after the other"
+            },
             sum(|what| matches!(what, What::Step(_))),
             sum(|what| matches!(what, What::Turn(_))),
             sum(|what| matches!(what, What::Before | What::After)),
