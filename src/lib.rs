@@ -15,7 +15,8 @@
 //! Beside them: [`artifacts`] says where binaries, images and charts come from, [`catalog`] which versions there are and go
 //! together, [`templates`] holds what is sent to hosts, [`remote`] is a script before it is sent, [`lab`] makes hosts out of
 //! containers before anything else looks at them, [`quorum`] says which members of etcd may go,
-//! [`failure`] gives errors their exit codes. [`phases`] is the place to begin.
+//! [`failure`] gives errors their exit codes, [`status`] is a cluster as it is now,
+//! [`support`] what of it is sent to those who help. [`phases`] is the place to begin.
 
 pub mod artifacts;
 pub mod catalog;
@@ -35,4 +36,6 @@ pub mod remote;
 pub mod report;
 pub mod resources;
 pub mod ssh;
+pub mod status;
+pub mod support;
 pub mod templates;

@@ -287,7 +287,11 @@ fn every_example_inventory_is_rendered_without_a_network() {
 
 #[test]
 fn schemas_are_json() {
-    for (kind, word) in [("inventory", "metallb"), ("events", "run-finished")] {
+    for (kind, word) in [
+        ("inventory", "metallb"),
+        ("events", "run-finished"),
+        ("status", "problems"),
+    ] {
         let text = run(&mut baremetal(&["schema", kind])).ok().stdout;
         let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert!(schema["$schema"].is_string(), "{kind}");

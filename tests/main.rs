@@ -29,6 +29,7 @@ mod reset;
 mod resources;
 mod settings;
 mod ssh;
+mod status;
 mod support;
 mod terminal;
 mod timeline;

@@ -8,5 +8,6 @@ mod limit;
 mod script;
 mod session;
 mod sshd;
+mod status;
 mod sudo;
 mod transfer;

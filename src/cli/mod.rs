@@ -7,6 +7,8 @@ mod init;
 mod leaving;
 mod report;
 mod reset;
+mod status;
+mod support_bundle;
 
 pub use add_node::{AddNodeArgs, NewHostArgs, RoleArg};
 pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
@@ -17,6 +19,8 @@ pub use leaving::{
 };
 pub use report::ReportArgs;
 pub use reset::{RebuildArgs, ResetArgs};
+pub use status::{StatusArgs, StatusFormat};
+pub use support_bundle::SupportBundleArgs;
 
 use std::path::PathBuf;
 
@@ -29,7 +33,7 @@ use semver::Version;
     name = "baremetal",
     version,
     max_term_width = 120,
-    after_help = "Example:\n  baremetal up inventory.yaml\n\nExit codes:\n    0  done\n    1  internal error\n    2  wrong usage\n    3  mistake in the inventory\n    4  a host cannot be reached\n    5  a preflight check failed\n    6  a phase failed\n    7  the plan has changes (plan --exit-code)\n    8  refused for safety\n    9  locked by another run\n  130  interrupted"
+    after_help = "Example:\n  baremetal up inventory.yaml\n\nExit codes:\n    0  done\n    1  internal error\n    2  wrong usage\n    3  mistake in the inventory\n    4  a host cannot be reached\n    5  a preflight check failed\n    6  a phase failed (status: the cluster is not well)\n    7  the plan has changes (plan --exit-code)\n    8  refused for safety\n    9  locked by another run\n  130  interrupted"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -58,6 +62,16 @@ pub enum Command {
         after_help = "Examples:\n  baremetal check inventory.yaml\n  baremetal check inventory.yaml --offline    # the inventory alone"
     )]
     Check(CheckArgs),
+    /// Show how the cluster is now, from nodes to volumes, within seconds, also when half of it is down; changes nothing
+    #[command(
+        after_help = "Exit code: 0 when all is well, 4 when a host or the API could not be asked, 6 when something is wrong.\n\nExamples:\n  baremetal status inventory.yaml\n  baremetal status inventory.yaml --watch\n  baremetal status inventory.yaml -o json | jq '.problems[].what'"
+    )]
+    Status(StatusArgs),
+    /// Put what helps to find a fault into one archive, secrets removed: facts, plan, logs and state of every host
+    #[command(
+        after_help = "Examples:\n  baremetal support-bundle inventory.yaml\n  baremetal support-bundle inventory.yaml --limit 'cp*' --out /tmp/cp.tar.gz"
+    )]
+    SupportBundle(SupportBundleArgs),
     /// Take a node out of service for a while, and bring it back
     #[command(
         after_help = "Examples:\n  baremetal maintenance on inventory.yaml w1 --reason 'new disk'\n  baremetal maintenance off inventory.yaml w1"
@@ -305,6 +319,8 @@ pub enum LabCommand {
 pub enum SchemaKind {
     Inventory,
     Events,
+    /// What `status --output json` prints
+    Status,
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod kubeconfig;
 mod lab;
 mod leaving;
 mod limited;
+mod look;
 mod maintenance;
 mod man;
 mod open;
@@ -24,6 +25,8 @@ mod run;
 mod schema;
 mod secrets;
 mod ssh;
+mod status;
+mod support_bundle;
 mod up;
 
 pub use completions::answered;
@@ -57,6 +60,8 @@ async fn work(command: Command) -> Result<Code> {
         Command::Up(args) => Box::pin(up::run(&args)).await,
         Command::Plan(args) => plan::run(&args).await,
         Command::Check(args) => check::run(&args).await,
+        Command::Status(args) => Box::pin(status::run(&args)).await,
+        Command::SupportBundle(args) => Box::pin(support_bundle::run(&args)).await,
         Command::Maintenance { command } => Box::pin(maintenance::run(&command)).await,
         Command::RemoveNode(args) => Box::pin(remove_node::run(&args)).await,
         Command::Init(args) => Box::pin(init::run(&args)).await,
@@ -76,9 +81,14 @@ async fn work(command: Command) -> Result<Code> {
 
 /// Results go to stdout; a reader that closed it early is no failure of ours.
 fn print(text: &str) -> Result<()> {
+    print_to_reader(text).map(drop)
+}
+
+/// Prints; whether somebody still reads.
+fn print_to_reader(text: &str) -> Result<bool> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        end => Ok(end.map(|()| true)?),
     }
 }
 

@@ -1,13 +1,13 @@
 //! What every command that works on hosts begins with: inventory, lab, artifacts, connections, facts, preflight.
 
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 use anyhow::Result;
 
 use super::{confirm, run::Run, secrets};
 use crate::{
     artifacts::{self, Artifacts},
-    cli::{ReachArgs, Target},
+    cli::{ReachArgs, SourceArgs, Target},
     engine::{self, RunLog, Session, Stop},
     failure::{Code, Failure},
     inventory::{self, Cluster, LoadOptions},
@@ -86,6 +86,7 @@ pub(super) async fn connect(
         secrets,
         log: log.ok(),
         stop: Stop::on_signals()?,
+        patience: None,
     };
     let session = Session::connect(&cluster, options, &run.reporter).await?;
     accept_new_keys(&cluster, &session).await?;
@@ -94,12 +95,55 @@ pub(super) async fn connect(
 
 /// As [`cluster`], for a cluster that ends: where the version would come from a bundle that is not there, any will do.
 pub(super) fn bare_cluster(target: &Target) -> Result<Cluster> {
-    cluster(target).or_else(|error| {
-        let mut options = super::load_options(&target.source);
-        options.bundle = None;
-        options.kubernetes = Some(ANY_VERSION);
-        inventory::load_with(&target.inventory, &options).map_err(|_| error)
-    })
+    cluster(target).or_else(|error| any_version(&target.inventory, &target.source).ok_or(error))
+}
+
+fn any_version(inventory: &Path, source: &SourceArgs) -> Option<Cluster> {
+    let mut options = super::load_options(source);
+    options.bundle = None;
+    options.kubernetes = Some(ANY_VERSION);
+    inventory::load_with(inventory, &options).ok()
+}
+
+/// The cluster for commands that only look. Where its version would come from a bundle that is not there, any will do, and why it
+/// is not known is given back.
+pub(super) fn any_cluster(
+    inventory: &Path,
+    source: &SourceArgs,
+    reached: &ReachArgs,
+) -> Result<(Cluster, Option<String>)> {
+    let (mut cluster, why) = match inventory::load_with(inventory, &super::load_options(source)) {
+        Ok(cluster) => (cluster, None),
+        Err(error) => match any_version(inventory, source) {
+            Some(cluster) => (cluster, Some(format!("{error:#}"))),
+            None => return Err(error),
+        },
+    };
+    reach(&mut cluster, reached);
+    Ok((cluster, why))
+}
+
+/// A session that has not connected to any host of `cluster` yet, keeps no log, and gives each `patience`; hosts of a lab are
+/// started first.
+pub(super) async fn unconnected(
+    run: &Run,
+    cluster: &Cluster,
+    secrets: Secrets,
+    reach: &ReachArgs,
+    patience: Duration,
+) -> Result<(Cluster, Session)> {
+    let sudo_passwords = secrets::sudo_passwords(cluster)?;
+    let cluster = lab::ready(cluster, &run.reporter).await?;
+    let options = engine::Options {
+        accept_new_host_keys: reach.accept_new_host_keys,
+        sudo_passwords,
+        secrets,
+        log: None,
+        stop: Stop::on_signals()?,
+        patience: Some(patience),
+    };
+    let session = Session::new(&cluster, options, &run.reporter)?;
+    Ok((cluster, session))
 }
 
 const ANY_VERSION: semver::Version = semver::Version::new(1, 33, 0);
@@ -240,15 +284,15 @@ fn code(error: &anyhow::Error) -> Option<Code> {
     error.downcast_ref::<Failure>().map(|failure| failure.code)
 }
 
-/// On a terminal, shows the keys of hosts that are not known yet and asks once for all of them.
-async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<()> {
+/// On a terminal, shows the keys of hosts that are not known yet and asks once for all of them; whether they were accepted.
+pub(super) async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<bool> {
     let unknown: Vec<_> = session
         .unreachable()
         .into_values()
         .filter(|error| !error.host_keys.is_empty())
         .collect();
     if unknown.is_empty() || !confirm::terminal() {
-        return Ok(());
+        return Ok(false);
     }
     let mut question = String::from("These hosts are not in known_hosts:\n");
     for error in &unknown {
@@ -258,7 +302,7 @@ async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<()> {
     }
     question.push_str("Compare them with what each machine shows on its console. Trust them");
     if !confirm::yes(question).await? {
-        return Ok(());
+        return Ok(false);
     }
     let mut names = Vec::new();
     for error in &unknown {
@@ -268,5 +312,5 @@ async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<()> {
         }
     }
     session.connect_again(&names).await;
-    Ok(())
+    Ok(true)
 }

@@ -76,6 +76,18 @@ impl Run {
         }
     }
 
+    /// One that shows nothing but notes: its result says all.
+    pub fn quiet(command: &'static str) -> Self {
+        let (reporter, receiver) = Reporter::new();
+        Self {
+            command,
+            reporter,
+            renderer: report::spawn(report::Format::Quiet, receiver, false, None),
+            started: Instant::now(),
+            machine: false,
+        }
+    }
+
     /// Says how it ended, closes the connections and waits until everything is shown.
     pub async fn finish(self, session: Option<Session>, end: Result<Ending>) -> Result<Code> {
         let event = match &end {
@@ -95,6 +107,12 @@ impl Run {
             }
             Err(_) => None,
         };
+        if let Some(session) = &session
+            && self.command != "reset"
+            && let Some(text) = session.certificates_ending()
+        {
+            session.event(Event::Note { text });
+        }
         if let Some(event) = event {
             match &session {
                 Some(session) => session.event(event),

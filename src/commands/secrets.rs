@@ -41,6 +41,17 @@ pub(super) fn of_cluster(cluster: &Cluster) -> Result<Secrets> {
     Ok(secrets)
 }
 
+/// [`of_cluster`] for commands that can do without: nobody is asked.
+pub(super) fn at_hand(cluster: &Cluster) -> Result<Secrets> {
+    let asked = user_secrets(cluster)
+        .into_iter()
+        .find(|one| one.source == SecretSource::Prompt);
+    match asked {
+        Some(asked) => anyhow::bail!("the {} would have to be asked for", asked.title),
+        None => of_cluster(cluster),
+    }
+}
+
 fn read(source: &SecretSource, title: &str) -> Result<Secret> {
     let text = match source {
         SecretSource::File(path) => std::fs::read_to_string(path).map_err(|error| {

@@ -34,6 +34,17 @@ impl RunLog {
         Self::open_in(&runs()?.join(cluster), secrets)
     }
 
+    /// The newest logs of a cluster, oldest first; none where there are none.
+    pub fn newest(cluster: &str, count: usize) -> io::Result<Vec<PathBuf>> {
+        let directory = runs()?.join(cluster);
+        if !directory.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut logs = logs(&directory)?;
+        logs.drain(..logs.len().saturating_sub(count));
+        Ok(logs)
+    }
+
     /// Opens a new log in `directory`.
     pub fn open_in(directory: &Path, secrets: Secrets) -> io::Result<Self> {
         fs::DirBuilder::new()
@@ -86,14 +97,20 @@ pub fn runs() -> io::Result<PathBuf> {
     Ok(state.join("baremetal/runs"))
 }
 
-/// Makes room for one more.
-fn prune(directory: &Path) -> io::Result<()> {
+/// The oldest first.
+fn logs(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut logs: Vec<PathBuf> = fs::read_dir(directory)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
         .collect();
     // Names begin with the time.
     logs.sort();
+    Ok(logs)
+}
+
+/// Makes room for one more.
+fn prune(directory: &Path) -> io::Result<()> {
+    let logs = logs(directory)?;
     let excess = logs.len().saturating_sub(KEPT - 1);
     logs.iter().take(excess).try_for_each(fs::remove_file)
 }
@@ -104,7 +121,7 @@ pub fn time() -> String {
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

@@ -2,6 +2,7 @@
 //!
 //! A [`Session`] holds the connections: `connect`, `facts`, `observe`, `lock`, `run`, `close`, in that order.
 
+mod collect;
 mod exec;
 mod explain;
 mod graph;
@@ -9,6 +10,7 @@ mod leaving;
 mod left;
 mod lock;
 mod log;
+mod look;
 mod observe;
 mod run;
 mod session;
@@ -16,8 +18,10 @@ mod stage;
 mod stop;
 mod wire;
 
+pub use collect::Collected;
 pub use lock::{Lock, operator};
-pub use log::{RunLog, runs, time};
+pub use log::{RunLog, now, runs, time};
+pub use look::Looked;
 pub use observe::{answers, elect, is_live};
 pub use run::Outcome;
 pub use session::{Options, Session};

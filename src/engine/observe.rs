@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, future::Future};
 use anyhow::{Context as _, Result, bail};
 use tokio::task::JoinSet;
 
-use super::Session;
+use super::{Session, session::lock};
 use crate::{
     artifacts::Artifacts,
     inventory::{Cluster, Host},
     observe::{
-        ApiSeen, Facts, HostSeen, Observation, api_script, check_script, facts_script, parse_api,
-        parse_facts,
+        ApiSeen, Facts, HostSeen, Observation, api_script, check_script, ending, facts_script,
+        parse_api, parse_facts,
     },
     phases::PhaseId,
     plan::resources_of,
@@ -66,6 +66,8 @@ impl Session {
             seen.unreachable.insert(host, error.message);
         }
         seen.elected = elect(&self.0.cluster, &seen);
+        let now = i64::try_from(super::log::now()).unwrap_or(i64::MAX);
+        *lock(&self.0.certificates) = ending(&seen, now);
         seen
     }
 
@@ -234,7 +236,7 @@ pub(super) fn gone(host: &Host, error: RunError) -> ConnectError {
     }
 }
 
-fn odd(host: &Host, error: &anyhow::Error) -> ConnectError {
+pub(super) fn odd(host: &Host, error: &anyhow::Error) -> ConnectError {
     ConnectError {
         host: host.name.clone(),
         kind: Kind::NoShell,

@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::JoinSet,
+};
 
 use super::{Level, RunLog, Stop};
 use crate::{
@@ -34,6 +37,8 @@ pub struct Options {
     pub secrets: Secrets,
     pub log: Option<RunLog>,
     pub stop: Stop,
+    /// For the whole of one connection, tries of busy hosts included; the inventory's own time, and tries besides, when `None`.
+    pub patience: Option<Duration>,
 }
 
 /// Connections to the hosts of a cluster. Clones share them; they are closed with the last one.
@@ -50,7 +55,9 @@ pub(super) struct Inner {
     pace: Arc<Pace>,
     /// By host; the last one is in use, those before it were lost.
     connections: Mutex<BTreeMap<String, Vec<Arc<Connection>>>>,
-    unreachable: Mutex<BTreeMap<String, ConnectError>>,
+    pub(super) unreachable: Mutex<BTreeMap<String, ConnectError>>,
+    /// What the facts seen last say of certificates that end soon.
+    pub(super) certificates: Mutex<Option<String>>,
 }
 
 impl Session {
@@ -59,6 +66,15 @@ impl Session {
     /// Hosts that cannot be reached are reported and left out; fails where this machine itself cannot go on, and when the run is
     /// asked to stop.
     pub async fn connect(cluster: &Cluster, options: Options, reporter: &Reporter) -> Result<Self> {
+        let session = Self::new(cluster, options, reporter)?;
+        session
+            .unless_stopped(session.connect_all(&cluster.hosts))
+            .await?;
+        Ok(session)
+    }
+
+    /// A session without a connection yet: [`Session::look`] makes them. Fails where this machine itself cannot go on.
+    pub fn new(cluster: &Cluster, options: Options, reporter: &Reporter) -> Result<Self> {
         let control = ControlDir::new().map_err(|error| {
             Failure::new(
                 Code::Unreachable,
@@ -74,7 +90,7 @@ impl Session {
         if let Some(log) = &options.log {
             reporter.keep(log.clone());
         }
-        let session = Self(Arc::new(Inner {
+        Ok(Self(Arc::new(Inner {
             cluster: cluster.clone(),
             reporter: reporter.clone(),
             options,
@@ -83,11 +99,8 @@ impl Session {
             pace: Arc::default(),
             connections: Mutex::default(),
             unreachable: Mutex::default(),
-        }));
-        session
-            .unless_stopped(session.connect_all(&cluster.hosts))
-            .await?;
-        Ok(session)
+            certificates: Mutex::default(),
+        })))
     }
 
     /// `work` to its end, or [`Code::Interrupted`] as soon as the run is asked to stop: only for work that changes nothing.
@@ -118,19 +131,11 @@ impl Session {
     }
 
     async fn connect_all(&self, hosts: &[Host]) {
-        let mut jumps: HashMap<String, Arc<Semaphore>> = HashMap::new();
         let mut tasks = JoinSet::new();
-        for host in hosts {
-            let jump = host.ssh.jump.as_ref().map(|jump| {
-                let fresh = || Arc::new(Semaphore::new(THROUGH_JUMP));
-                jumps.entry(jump.clone()).or_insert_with(fresh).clone()
-            });
-            let (session, host) = (self.clone(), host.clone());
+        for (host, jump) in with_jumps(hosts) {
+            let session = self.clone();
             tasks.spawn(async move {
-                let _turn = match &jump {
-                    Some(jump) => jump.acquire().await.ok(),
-                    None => None,
-                };
+                let _turn = turn(jump.as_ref()).await;
                 session.connect_one(&host).await;
             });
         }
@@ -152,10 +157,12 @@ impl Session {
         }
     }
 
-    async fn open(&self, host: &Host) -> Result<Connection, ConnectError> {
+    pub(super) async fn open(&self, host: &Host) -> Result<Connection, ConnectError> {
+        let (patience, own) = (self.0.options.patience, self.0.cluster.run.connect_timeout);
+        let busy = patience.unwrap_or(BUSY);
         let options = ssh::Options {
             accept_new_host_keys: self.0.options.accept_new_host_keys,
-            timeout: self.0.cluster.run.connect_timeout,
+            timeout: patience.map_or(own, |patience| patience.min(own)),
             control: self.0.control.clone(),
             pace: self.0.pace.clone(),
             sudo_password: self.0.options.sudo_passwords.get(&host.name).cloned(),
@@ -164,7 +171,7 @@ impl Session {
         let mut pause = Duration::from_millis(200);
         loop {
             match Connection::open(host, &options).await {
-                Err(error) if error.kind == Kind::Closed && started.elapsed() + pause < BUSY => {
+                Err(error) if error.kind == Kind::Closed && started.elapsed() + pause < busy => {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -173,7 +180,7 @@ impl Session {
         }
     }
 
-    fn keep(&self, connection: Connection) {
+    pub(super) fn keep(&self, connection: Connection) {
         lock(&self.0.connections)
             .entry(connection.host().to_owned())
             .or_default()
@@ -295,6 +302,11 @@ impl Session {
         self.0.reporter.send(event);
     }
 
+    /// A line about certificates that end soon, as the facts seen last have it.
+    pub fn certificates_ending(&self) -> Option<String> {
+        lock(&self.0.certificates).clone()
+    }
+
     pub fn secrets(&self) -> &Secrets {
         &self.0.options.secrets
     }
@@ -362,6 +374,26 @@ impl Session {
         };
         Err(anyhow!(failure))
     }
+}
+
+/// Every host with the limit that it shares with others behind the same jump host.
+pub(super) fn with_jumps(hosts: &[Host]) -> Vec<(Host, Option<Arc<Semaphore>>)> {
+    let mut jumps: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    hosts
+        .iter()
+        .map(|host| {
+            let jump = host.ssh.jump.as_ref().map(|jump| {
+                let fresh = || Arc::new(Semaphore::new(THROUGH_JUMP));
+                jumps.entry(jump.clone()).or_insert_with(fresh).clone()
+            });
+            (host.clone(), jump)
+        })
+        .collect()
+}
+
+/// Waits for a turn at the jump host, where there is one.
+pub(super) async fn turn(jump: Option<&Arc<Semaphore>>) -> Option<SemaphorePermit<'_>> {
+    jump?.acquire().await.ok()
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

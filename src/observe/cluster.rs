@@ -171,7 +171,7 @@ pub(super) fn answer<'a>(
 }
 
 /// Splits the output at lines `%% NAME STATUS`.
-pub(super) fn sections(stdout: &str) -> BTreeMap<String, Answer> {
+pub(crate) fn sections(stdout: &str) -> BTreeMap<String, Answer> {
     let mut answers: BTreeMap<String, Answer> = BTreeMap::new();
     let mut current: Option<String> = None;
     for line in stdout.lines() {
@@ -200,7 +200,7 @@ pub(super) fn sections(stdout: &str) -> BTreeMap<String, Answer> {
 }
 
 /// Items of a list, or the one object that was found instead of a list.
-pub(super) fn items(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+pub(crate) fn items(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value.get("items").and_then(Value::as_array) {
         Some(items) => Box::new(items.iter()),
         None => Box::new(std::iter::once(value)),
@@ -220,11 +220,11 @@ pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-pub(super) fn node(value: &Value) -> NodeSeen {
+pub(crate) fn node(value: &Value) -> NodeSeen {
     let status = &value["status"];
     NodeSeen {
         name: text(&value["metadata"]["name"]),
@@ -294,7 +294,7 @@ fn read_system(system: &Value, seen: &mut ApiSeen) -> Result<()> {
 }
 
 /// Reads `etcdctl member list` (ID, status, name, peer URLs, client URLs, learner) and `endpoint health --cluster`.
-pub(super) fn members(list: &str, health: &Answer) -> Vec<EtcdMember> {
+pub(crate) fn members(list: &str, health: &Answer) -> Vec<EtcdMember> {
     let healthy = |url: &str| {
         let line = format!("{url} is healthy");
         health.out.contains(&line) || health.err.contains(&line)

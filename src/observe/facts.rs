@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use super::certificate;
+use super::certificate::{self, Certificate};
 use crate::{
     inventory::{Cluster, Host, RuntimeSource},
     remote::Script,
@@ -41,6 +41,8 @@ pub struct Facts {
     /// Whether `CAP_SYS_RESOURCE` is there; without it containerd must not lower OOM scores.
     pub sys_resource: bool,
     pub kube: KubeFacts,
+    /// Certificates that nobody renews by itself: of a control plane's components, its kubeconfigs and authorities.
+    pub certificates: Vec<Certificate>,
     /// Every `key=value` line of the script, for preflight checks.
     pub raw: BTreeMap<String, Vec<String>>,
 }
@@ -206,17 +208,33 @@ pub(crate) fn stores(cluster: &Cluster, host: &Host) -> bool {
         .is_some_and(|longhorn| longhorn.storage_nodes.contains(&host.name))
 }
 
+/// What facts are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Plan,
+    /// The preflight checks alone: without [`Facts::containerd`], whose version is much of the work.
+    Check,
+    /// To be shown soon: nobody is waited for who should be silent, and a slow API server not for long.
+    Status,
+}
+
 /// The script that collects [`Facts`] and what the preflight checks need.
 pub fn facts_script(cluster: &Cluster, host: &Host) -> Script {
-    script(cluster, host, true)
+    script(cluster, host, For::Plan)
 }
 
-/// [`facts_script`] without what only a plan needs, which is [`Facts::containerd`]: to say its version is much of the work.
+/// [`facts_script`] without what only a plan needs.
 pub fn check_script(cluster: &Cluster, host: &Host) -> Script {
-    script(cluster, host, false)
+    script(cluster, host, For::Check)
 }
 
-fn script(cluster: &Cluster, host: &Host, versions: bool) -> Script {
+/// [`facts_script`] without what only the preflight checks need, answered within seconds.
+pub fn status_script(cluster: &Cluster, host: &Host) -> Script {
+    script(cluster, host, For::Status)
+}
+
+fn script(cluster: &Cluster, host: &Host, purpose: For) -> Script {
+    let versions = purpose != For::Check;
     let yes = |asked: bool| if asked { "yes" } else { "" }.to_owned();
     let devices: Vec<String> = host
         .data_disks
@@ -238,7 +256,11 @@ fn script(cluster: &Cluster, host: &Host, versions: bool) -> Script {
                 .map(|vip| vip.address.to_string())
                 .unwrap_or_default(),
         ),
-        ("ask", yes(holder)),
+        ("ask", yes(holder && purpose != For::Status)),
+        (
+            "patience",
+            if purpose == For::Status { "1.5" } else { "4" }.to_owned(),
+        ),
         ("apiserver_port", cluster.apiserver_port().to_string()),
         ("ports", ports.join(" ")),
         ("etcd_dir", cluster.control_plane.etcd_data_dir.clone()),
@@ -313,6 +335,11 @@ pub fn parse_facts(stdout: &str) -> Result<Facts> {
         .filter_map(|line| address(line))
         .collect();
     facts.kube = kube(&facts);
+    facts.certificates = facts
+        .all("certificate")
+        .iter()
+        .filter_map(|line| Certificate::read(line))
+        .collect();
     Ok(facts)
 }
 

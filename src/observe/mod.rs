@@ -7,10 +7,12 @@ mod cluster;
 mod facts;
 mod leaving;
 
-pub(crate) use cluster::KUBE_PROXY_HASH;
+pub use certificate::{Certificate, SOON, ending};
 pub use cluster::{AddonSeen, ApiSeen, EtcdMember, NodeSeen, api_script, parse_api};
+pub(crate) use cluster::{KUBE_PROXY_HASH, items, list, members, node, sections};
 pub use facts::{
     Facts, Family, InterfaceAddress, KubeFacts, check_script, facts_script, parse_facts,
+    status_script,
 };
 pub(crate) use facts::{ports, stores};
 pub use leaving::{

@@ -10,6 +10,7 @@ mod junit;
 mod outputs;
 mod plain;
 mod plan;
+mod status;
 mod summary;
 mod terminal;
 pub mod text;
@@ -24,6 +25,7 @@ pub use junit::Junit;
 pub use outputs::{HostOutput, outputs};
 pub use plain::Plain;
 pub use plan::{PlanStyle, plan};
+pub use status::status;
 pub use summary::summary;
 pub use terminal::{Look, Terminal};
 pub use topology::{Endpoint, Machine, Peer, Pool, Topology};
@@ -41,6 +43,8 @@ pub enum Format {
     Plain,
     Terminal,
     Json,
+    /// Notes alone, as lines: the result tells the rest.
+    Quiet,
 }
 
 /// One way of showing events.
@@ -95,9 +99,27 @@ fn renderer(format: Format, verbose: bool) -> Box<dyn Render> {
     match format {
         Format::Json => Box::new(Json::new(io::stdout(), run_id())),
         Format::Terminal => terminal(),
+        Format::Quiet => Box::new(Notes(io::stderr())),
         Format::Auto if live => terminal(),
         Format::Auto | Format::Plain => {
             Box::new(Plain::new(io::stderr(), verbose).resume(command_line()))
+        }
+    }
+}
+
+/// Notes, and nothing else.
+struct Notes<W>(W);
+
+impl<W: io::Write + Send> Render for Notes<W> {
+    fn event(&mut self, _ms: u64, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Note { text }
+            | Event::RunStarted {
+                note: Some(text), ..
+            } => {
+                writeln!(self.0, "{}", text::printable(text))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -5,10 +5,10 @@
 # Expected in variables: `node_ip`, `interface` (may be empty), `vip` (may be empty), `ask` (yes: who answers for it),
 # `apiserver_port`, `ports` (numbers), `etcd_dir`,
 # `disks` (directories), `devices` (block devices), `version` (yes: of containerd where it is installed), `candidate` (yes: and
-# else in the package index), `longhorn` (yes), `sent` (the sender's clock).
+# else in the package index), `longhorn` (yes), `sent` (the sender's clock), `patience` (seconds for the API server).
 # shellcheck disable=SC2086  # words are split on purpose
 : "${node_ip:=}" "${interface:=}" "${vip:=}" "${apiserver_port:=6443}" "${ports:=}" "${etcd_dir:=/var/lib/etcd}" "${disks:=}"
-: "${devices:=}" "${version:=}" "${candidate:=}" "${longhorn:=}" "${sent:=}" "${ask:=}"
+: "${devices:=}" "${version:=}" "${candidate:=}" "${longhorn:=}" "${sent:=}" "${ask:=}" "${patience:=4}"
 LC_ALL=C
 export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -316,6 +316,21 @@ done
 for file in /etc/cni/net.d/*; do
     [ -f "$file" ] && echo "cni=${file##*/}"
 done
+if [ -f /etc/kubernetes/manifests/kube-apiserver.yaml ] || [ -f /etc/kubernetes/admin.conf ]; then (
+    cd /etc/kubernetes || exit
+    set --
+    for file in pki/*.crt pki/etcd/*.crt admin.conf super-admin.conf controller-manager.conf scheduler.conf; do
+        [ -f "$file" ] && set -- "$@" "$file"
+    done
+    # The first certificate of each, and never a key beside it.
+    [ $# = 0 ] || awk '
+        FNR == 1 { body = ""; inside = seen = 0 }
+        /^-----BEGIN CERTIFICATE-----/ { inside = !seen; next }
+        /^-----END CERTIFICATE-----/ { if (inside) print "certificate=" FILENAME " " body; inside = 0; seen = 1 }
+        inside { body = body $0 }
+        $1 == "client-certificate-data:" { print "certificate=" FILENAME " " $2 }
+    ' "$@" 2>/dev/null
+); fi
 [ -f /etc/kubernetes/pki/ca.crt ] && echo "ca=$(base64 </etc/kubernetes/pki/ca.crt | tr -d '\n')"
 [ -f /etc/kubernetes/kubelet.conf ] && sed -n 's/^ *server: */server=/p' /etc/kubernetes/kubelet.conf
 [ -d /etc/kubernetes ] && (cd /etc/kubernetes && sha256sum pki/ca.crt pki/ca.key pki/sa.key pki/sa.pub pki/front-proxy-ca.crt pki/front-proxy-ca.key \
@@ -338,13 +353,13 @@ fi
 if [ -f /etc/kubernetes/admin.conf ]; then
     case $node_ip in *:*) api="https://[$node_ip]:$apiserver_port" ;; *) api=https://$node_ip:$apiserver_port ;; esac
     code=000
-    have curl && code=$(curl -s -k -o /dev/null -w '%{http_code}' --noproxy '*' --connect-timeout 2 --max-time 4 "$api/readyz" 2>/dev/null)
+    have curl && code=$(curl -s -k -o /dev/null -w '%{http_code}' --noproxy '*' --connect-timeout 2 --max-time "$patience" "$api/readyz" 2>/dev/null)
     case $code in
         200) echo apiserver=ready ;;
         000 | 401 | 403)
             # No curl, or an API server that lets nobody ask anonymously.
             if { [ "$code" != 000 ] || ! have curl; } && have kubectl; then
-                kubectl --kubeconfig /etc/kubernetes/admin.conf --server "$api" --request-timeout=4s get --raw /readyz >/dev/null 2>&1 &&
+                kubectl --kubeconfig /etc/kubernetes/admin.conf --server "$api" "--request-timeout=${patience}s" get --raw /readyz >/dev/null 2>&1 &&
                     echo apiserver=ready
             fi
             ;;

@@ -10,4 +10,5 @@ mod reset;
 mod secrets;
 mod services;
 mod settings;
+mod status;
 mod wrong;
