@@ -12,8 +12,9 @@ use super::{open, run::Run, secrets};
 use crate::{
     artifacts::{self, Artifacts},
     cli::{ReachArgs, SourceArgs},
-    engine::{self, Looked, Session},
-    inventory::Cluster,
+    engine::{self, Looked, Session, Stop},
+    inventory::{self, Cluster},
+    lab,
     observe::Observation,
     phases,
     plan::{self, Plan},
@@ -49,16 +50,12 @@ impl Look {
         (source, reach): (&SourceArgs, &ReachArgs),
         patience: impl FnOnce(usize) -> Duration,
     ) -> Result<Self> {
-        let (cluster, unknown_version) = open::any_cluster(inventory, source, reach)?;
+        let (cluster, unknown_version) = any_cluster(inventory, source, reach)?;
         let patience = patience(cluster.hosts.len());
-        let (secrets, why) = match secrets::at_hand(&cluster) {
-            Ok(secrets) => (secrets, None),
-            Err(error) => (Secrets::default(), Some(format!("{error:#}"))),
-        };
+        let (secrets, why) = secrets::at_hand(&cluster);
         let versioned = unknown_version.is_none();
         // A host that is off is not worth half of the time that a reader has.
-        let (cluster, session) =
-            open::unconnected(run, &cluster, secrets, reach, patience / 2).await?;
+        let (cluster, session) = unconnected(run, &cluster, secrets, reach, patience / 2).await?;
         Ok(Self {
             cluster,
             session,
@@ -96,6 +93,47 @@ impl Look {
             plan,
         })
     }
+}
+
+/// The cluster for commands that only look. Where its version would come from a bundle that is not there, any will do, and why it
+/// is not known is given back.
+fn any_cluster(
+    inventory: &Path,
+    source: &SourceArgs,
+    reached: &ReachArgs,
+) -> Result<(Cluster, Option<String>)> {
+    let (mut cluster, why) = match inventory::load_with(inventory, &super::load_options(source)) {
+        Ok(cluster) => (cluster, None),
+        Err(error) => match open::any_version(inventory, source) {
+            Some(cluster) => (cluster, Some(format!("{error:#}"))),
+            None => return Err(error),
+        },
+    };
+    open::reach(&mut cluster, reached);
+    Ok((cluster, why))
+}
+
+/// A session that has not connected to any host of `cluster` yet, keeps no log, and gives each `patience`; hosts of a lab are
+/// started first.
+async fn unconnected(
+    run: &Run,
+    cluster: &Cluster,
+    secrets: Secrets,
+    reach: &ReachArgs,
+    patience: Duration,
+) -> Result<(Cluster, Session)> {
+    let sudo_passwords = secrets::sudo_passwords(cluster)?;
+    let cluster = lab::ready(cluster, &run.reporter).await?;
+    let options = engine::Options {
+        accept_new_host_keys: reach.accept_new_host_keys,
+        sudo_passwords,
+        secrets,
+        log: None,
+        stop: Stop::on_signals()?,
+        patience: Some(patience),
+    };
+    let session = Session::new(&cluster, options, &run.reporter)?;
+    Ok((cluster, session))
 }
 
 /// What a plan is made of. Looked for in a thread that nobody waits for at the end: it may ask a server for checksums.

@@ -1,6 +1,6 @@
 //! What every command that works on hosts begins with: inventory, lab, artifacts, connections, facts, preflight.
 
-use std::{fmt::Write as _, path::Path, time::Duration};
+use std::{fmt::Write as _, path::Path};
 
 use anyhow::Result;
 
@@ -98,52 +98,11 @@ pub(super) fn bare_cluster(target: &Target) -> Result<Cluster> {
     cluster(target).or_else(|error| any_version(&target.inventory, &target.source).ok_or(error))
 }
 
-fn any_version(inventory: &Path, source: &SourceArgs) -> Option<Cluster> {
+pub(super) fn any_version(inventory: &Path, source: &SourceArgs) -> Option<Cluster> {
     let mut options = super::load_options(source);
     options.bundle = None;
     options.kubernetes = Some(ANY_VERSION);
     inventory::load_with(inventory, &options).ok()
-}
-
-/// The cluster for commands that only look. Where its version would come from a bundle that is not there, any will do, and why it
-/// is not known is given back.
-pub(super) fn any_cluster(
-    inventory: &Path,
-    source: &SourceArgs,
-    reached: &ReachArgs,
-) -> Result<(Cluster, Option<String>)> {
-    let (mut cluster, why) = match inventory::load_with(inventory, &super::load_options(source)) {
-        Ok(cluster) => (cluster, None),
-        Err(error) => match any_version(inventory, source) {
-            Some(cluster) => (cluster, Some(format!("{error:#}"))),
-            None => return Err(error),
-        },
-    };
-    reach(&mut cluster, reached);
-    Ok((cluster, why))
-}
-
-/// A session that has not connected to any host of `cluster` yet, keeps no log, and gives each `patience`; hosts of a lab are
-/// started first.
-pub(super) async fn unconnected(
-    run: &Run,
-    cluster: &Cluster,
-    secrets: Secrets,
-    reach: &ReachArgs,
-    patience: Duration,
-) -> Result<(Cluster, Session)> {
-    let sudo_passwords = secrets::sudo_passwords(cluster)?;
-    let cluster = lab::ready(cluster, &run.reporter).await?;
-    let options = engine::Options {
-        accept_new_host_keys: reach.accept_new_host_keys,
-        sudo_passwords,
-        secrets,
-        log: None,
-        stop: Stop::on_signals()?,
-        patience: Some(patience),
-    };
-    let session = Session::new(&cluster, options, &run.reporter)?;
-    Ok((cluster, session))
 }
 
 const ANY_VERSION: semver::Version = semver::Version::new(1, 33, 0);

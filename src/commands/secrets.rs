@@ -41,15 +41,21 @@ pub(super) fn of_cluster(cluster: &Cluster) -> Result<Secrets> {
     Ok(secrets)
 }
 
-/// [`of_cluster`] for commands that can do without: nobody is asked.
-pub(super) fn at_hand(cluster: &Cluster) -> Result<Secrets> {
-    let asked = user_secrets(cluster)
-        .into_iter()
-        .find(|one| one.source == SecretSource::Prompt);
-    match asked {
-        Some(asked) => anyhow::bail!("the {} would have to be asked for", asked.title),
-        None => of_cluster(cluster),
+/// As many of them as can be had without asking anybody, and why the first of the others cannot.
+pub(super) fn at_hand(cluster: &Cluster) -> (Secrets, Option<String>) {
+    let secrets = Secrets::default();
+    let mut missing = None;
+    for secret in user_secrets(cluster) {
+        let found = match secret.source {
+            SecretSource::Prompt => Err(format!("the {} would have to be asked for", secret.title)),
+            source => read(&source, &secret.title).map_err(|error| format!("{error:#}")),
+        };
+        match found {
+            Ok(value) => secrets.insert(secret.name, value),
+            Err(why) => missing = missing.or(Some(why)),
+        }
     }
+    (secrets, missing)
 }
 
 fn read(source: &SecretSource, title: &str) -> Result<Secret> {
@@ -116,6 +122,30 @@ mod tests {
             message(&env),
             "password for sudo: the environment has no BAREMETAL_TEST_UNSET"
         );
+    }
+
+    #[test]
+    fn one_secret_that_is_not_there_hides_no_other() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("inventory.yaml");
+        let text = "cluster: c\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nhosts: {cp1: {address: 10.0.0.11, role: control-plane}}\n\
+                    control-plane: {encryption: {key: {env: BAREMETAL_TEST_UNSET}}}\n\
+                    metallb: {pools: {p: 10.0.0.200/29}, peers: {tor: {address: 10.0.0.1, my-asn: 64512, peer-asn: 64513, password: {file: tor}}}}\n";
+        std::fs::write(&path, text).expect("written");
+        std::fs::write(directory.path().join("tor"), "planted-bgp").expect("written");
+        let (secrets, why) = at_hand(&crate::inventory::load(&path).expect("an inventory"));
+        let why = why.expect("one is missing");
+        assert!(
+            why.ends_with("the environment has no BAREMETAL_TEST_UNSET"),
+            "{why}"
+        );
+        let known: Vec<_> = secrets
+            .names()
+            .iter()
+            .filter_map(|name| secrets.get(name))
+            .collect();
+        assert_eq!(known.len(), 1);
+        assert_eq!(known[0].expose(), "planted-bgp");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
     Session, elect,
+    jump::{turn, with_jumps},
     observe::{gone, odd, understand},
-    session::{lock, millis, turn, with_jumps},
+    session::{lock, millis},
 };
 use crate::{
     inventory::Host,

@@ -6,6 +6,7 @@ mod collect;
 mod exec;
 mod explain;
 mod graph;
+mod jump;
 mod leaving;
 mod left;
 mod lock;

@@ -1,19 +1,19 @@
 //! All connections of a run with what they share: secrets, log, limits, counters.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, anyhow};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    task::JoinSet,
-};
+use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Level, RunLog, Stop};
+use super::{
+    Level, RunLog, Stop,
+    jump::{turn, with_jumps},
+};
 use crate::{
     failure::{Code, Failure},
     inventory::{Cluster, Host},
@@ -22,8 +22,6 @@ use crate::{
     ssh::{self, ConnectError, Connection, ControlDir, Kind, Pace, RunError, Secret, Secrets},
 };
 
-/// Connections set up through the same jump host at once; sshd refuses more than ten logins in progress.
-const THROUGH_JUMP: usize = 8;
 /// A connection that is closed while it is set up (a busy sshd) is tried again for so long.
 const BUSY: Duration = Duration::from_secs(8);
 
@@ -374,26 +372,6 @@ impl Session {
         };
         Err(anyhow!(failure))
     }
-}
-
-/// Every host with the limit that it shares with others behind the same jump host.
-pub(super) fn with_jumps(hosts: &[Host]) -> Vec<(Host, Option<Arc<Semaphore>>)> {
-    let mut jumps: HashMap<String, Arc<Semaphore>> = HashMap::new();
-    hosts
-        .iter()
-        .map(|host| {
-            let jump = host.ssh.jump.as_ref().map(|jump| {
-                let fresh = || Arc::new(Semaphore::new(THROUGH_JUMP));
-                jumps.entry(jump.clone()).or_insert_with(fresh).clone()
-            });
-            (host.clone(), jump)
-        })
-        .collect()
-}
-
-/// Waits for a turn at the jump host, where there is one.
-pub(super) async fn turn(jump: Option<&Arc<Semaphore>>) -> Option<SemaphorePermit<'_>> {
-    jump?.acquire().await.ok()
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -13,7 +13,7 @@ ask() {
 }
 
 # Of this member alone: who does not answer is told by asking there.
-member() { etcd --dial-timeout 1s --command-timeout 1500ms "$@"; }
+member() { etcd --dial-timeout 1s --command-timeout 2s "$@"; }
 
 ask etcd-status member endpoint status --write-out json
 ask etcd-health member endpoint health
