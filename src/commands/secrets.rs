@@ -128,7 +128,7 @@ mod tests {
     fn one_secret_that_is_not_there_hides_no_other() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("inventory.yaml");
-        let text = "cluster: c\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nhosts: {cp1: {address: 10.0.0.11, role: control-plane}}\n\
+        let text = "cluster: c\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nhosts: {cp1: {address: 10.0.0.11, role: [control-plane, worker]}}\n\
                     control-plane: {encryption: {key: {env: BAREMETAL_TEST_UNSET}}}\n\
                     metallb: {pools: {p: 10.0.0.200/29}, peers: {tor: {address: 10.0.0.1, my-asn: 64512, peer-asn: 64513, password: {file: tor}}}}\n";
         std::fs::write(&path, text).expect("written");

@@ -139,18 +139,3 @@ fn what_follows_a_block_stays() {
         "a:\n  password: ***\n  user: kept\nb: kept\n"
     );
 }
-
-#[test]
-fn zz_speed() {
-    let line = "2026-11-21T19:00:00.123456Z cp1 kubelet[1234]: I1121 19:00:00.123456    1234 kubelet.go:2345] \"SyncLoop (PLEG): event for pod\" pod=\"kube-system/kube-proxy-abcde\" event={\"ID\":\"0f1e\",\"Type\":\"ContainerStarted\",\"token\":\"x\"}\n";
-    let text = line.repeat(400_000 / line.len());
-    for form in FORMS.iter() {
-        let begun = std::time::Instant::now();
-        let n = form.found.find_iter(&text).count();
-        eprintln!(
-            "{:?} {n} {}",
-            begun.elapsed(),
-            &form.found.as_str()[..40.min(form.found.as_str().len())]
-        );
-    }
-}
