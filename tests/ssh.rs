@@ -10,4 +10,5 @@ mod session;
 mod sshd;
 mod status;
 mod sudo;
+mod support_bundle;
 mod transfer;
