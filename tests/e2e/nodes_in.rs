@@ -196,6 +196,7 @@ fn e2e_in_and_out() {
     assert_eq!(lab.voters("cp5"), ["cp5"].map(str::to_owned).into());
     let gap = watch.stop();
     assert!(gap < Duration::from_secs(5), "no answer for {gap:?}");
+    lab.settled();
     lab.nothing_to_do();
     assert_eq!(ready(&lab), 2);
 }

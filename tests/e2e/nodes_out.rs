@@ -398,6 +398,7 @@ fn a_worker_leaves(lab: &Lab) {
         assert!(items(&replicas).all(|one| one["spec"]["nodeID"] == "w1"));
         assert_eq!(items(&replicas).count(), 1);
     }
+    lab.settled();
     lab.nothing_to_do();
     let again = remove(lab, &["w2"], &[]).ok();
     assert!(again.text().contains("nothing to do"), "{}", again.text());

@@ -141,6 +141,24 @@ impl Lab {
         again
     }
 
+    /// Waits until what pods were moved for runs again: the next look at the cluster asks webhooks of theirs.
+    pub fn settled(&self) {
+        for (namespace, deployment) in
+            [("kube-system", "coredns"), ("metallb-system", "controller")]
+        {
+            let name = format!("deployment/{deployment}");
+            let status = [
+                "-n",
+                namespace,
+                "rollout",
+                "status",
+                &name,
+                "--timeout=120s",
+            ];
+            self.kubectl(&status).ok();
+        }
+    }
+
     /// Runs `sh -c` on a host through the container engine, as somebody at its console would.
     pub fn on(&self, host: &str, script: &str) -> Run {
         run(Command::new("docker").args(["exec", &self.container(host), "sh", "-c", script]))
