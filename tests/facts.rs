@@ -155,3 +155,67 @@ fn few_programs_are_started() {
     let count = started.lines().count();
     assert!((3..=12).contains(&count), "{count} programs:\n{started}");
 }
+
+/// PEM of a certificate that ends on a day, and of its key.
+fn certificate(year: i32) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["kubernetes".into()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+#[test]
+fn the_ends_of_certificates_are_told_and_no_key() {
+    use base64::Engine as _;
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    fs::create_dir_all(root.join("pki/etcd")).unwrap();
+    fs::create_dir_all(root.join("manifests")).unwrap();
+    fs::write(root.join("manifests/kube-apiserver.yaml"), "").unwrap();
+    let base64 = base64::engine::general_purpose::STANDARD;
+    let (first, key) = certificate(2031);
+    let (second, _) = certificate(2032);
+    let (third, third_key) = certificate(2033);
+    // A key before it, another certificate behind it.
+    fs::write(
+        root.join("pki/apiserver.crt"),
+        format!("{key}{first}{second}"),
+    )
+    .unwrap();
+    fs::write(root.join("pki/etcd/peer.crt"), &second).unwrap();
+    fs::write(
+        root.join("pki/etcd/broken.crt"),
+        "-----BEGIN CERTIFICATE-----\n",
+    )
+    .unwrap();
+    fs::write(root.join("pki/apiserver.key"), &key).unwrap();
+    let conf = format!(
+        "users:\n- user:\n    client-certificate-data: {}\n    client-key-data: {}\n",
+        base64.encode(&third),
+        base64.encode(&third_key)
+    );
+    fs::write(root.join("scheduler.conf"), conf).unwrap();
+    let script = script(false).replace("/etc/kubernetes", root.to_str().unwrap());
+    for shell in [&["dash"][..], &["bash"], &["busybox", "sh"], &["sh"]] {
+        let Some(facts) = run(shell, &script) else {
+            continue;
+        };
+        let seen: Vec<_> = facts
+            .certificates
+            .iter()
+            .map(|one| (one.name.as_str(), one.days(0) / 365 + 1970))
+            .collect();
+        let expected = [
+            ("apiserver.crt", 2031),
+            ("etcd/peer.crt", 2032),
+            ("scheduler.conf", 2033),
+        ];
+        assert_eq!(seen, expected, "{shell:?}");
+        let all = format!("{:?}", facts.raw);
+        for key in [&key, &third_key] {
+            let body = key.lines().nth(1).unwrap();
+            assert!(!all.contains(body), "{shell:?}");
+            assert!(!all.contains(&base64.encode(key)), "{shell:?}");
+        }
+    }
+}

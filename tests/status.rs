@@ -509,11 +509,12 @@ fn what_is_printed_fits_the_schema_that_is_published() {
 }
 
 #[test]
-fn its_scripts_please_shellcheck() {
+fn scripts_that_look_please_shellcheck() {
     let cluster = cluster(HOME);
     for script in [
         host_script(&cluster, &cluster.hosts[0]),
         api_script(&cluster, &cluster.hosts[0]),
+        baremetal::support::host_script(&cluster, &cluster.hosts[0], true),
     ] {
         assert!(!script.mutating);
         let shellcheck = std::process::Command::new("shellcheck")

@@ -18,6 +18,7 @@ use crate::{
     observe::Observation,
     phases,
     plan::{self, Plan},
+    report::Event,
     ssh::Secrets,
     status::{self, Answers, Drift, Seen, Status},
 };
@@ -54,6 +55,12 @@ impl Look {
         let patience = patience(cluster.hosts.len());
         let (secrets, why) = secrets::at_hand(&cluster);
         let versioned = unknown_version.is_none();
+        run.reporter.send(Event::RunStarted {
+            command: run.command.to_owned(),
+            cluster: cluster.name.clone(),
+            hosts: cluster.hosts.iter().map(|host| host.name.clone()).collect(),
+            note: None,
+        });
         // A host that is off is not worth half of the time that a reader has.
         let (cluster, session) = unconnected(run, &cluster, secrets, reach, patience / 2).await?;
         Ok(Self {

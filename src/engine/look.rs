@@ -59,7 +59,7 @@ impl Session {
                     looked.answers.insert(host, answers);
                 }
                 Err(error) => {
-                    let message = error.message.clone();
+                    let message = format!("{}; {}", error.message, error.hint);
                     self.leave_out(*error);
                     looked.seen.unreachable.insert(host, message);
                 }
@@ -109,7 +109,7 @@ impl Session {
             host: host.name.clone(),
             kind: Kind::TimedOut,
             message: format!("{what} within {seconds} s"),
-            hint: "a slow host is given more time with `--timeout SECONDS`".to_owned(),
+            hint: "`--timeout SECONDS` gives a slow host more time".to_owned(),
             detail: Vec::new(),
             host_keys: Vec::new(),
         }

@@ -76,7 +76,7 @@ fn problems(status: &Value) -> Vec<&str> {
 }
 
 fn well(lab: &Lab) {
-    let status = soon(lab, 0, |_| true);
+    let status = soon(lab, 0, |status| status["drift"]["known"].is_object());
     assert_eq!(problems(&status), Vec::<&str>::new());
     for (index, (name, ..)) in HOSTS.iter().enumerate() {
         let host = &status["hosts"][index];
@@ -117,7 +117,7 @@ fn well(lab: &Lab) {
 
 fn drift(lab: &Lab) {
     lab.write(HOSTS, "system: {sysctls: {vm.max_map_count: 262145}}\n");
-    let status = soon(lab, 0, |_| true);
+    let status = soon(lab, 0, |status| status["drift"]["known"].is_object());
     lab.write(HOSTS, "");
     let drift = &status["drift"]["known"];
     assert!(drift["changes"].as_u64().unwrap() >= 3, "{drift:#}");
