@@ -178,11 +178,16 @@ pub fn refusal(danger: Danger, members: &[Member], leaving: &str) -> Failure {
     }
 }
 
-/// The refusal to shut a member down. Exit code 8.
+/// The refusal to put a member into maintenance. Exit code 8.
 pub fn refusal_of_absence(danger: Danger, members: &[Member], away: &str) -> Failure {
+    refusal_while_away(danger, members, away, "is not put into maintenance")
+}
+
+/// The refusal to shut a member down for a while; `what` is not done to it. Exit code 8.
+pub fn refusal_while_away(danger: Danger, members: &[Member], away: &str, what: &str) -> Failure {
     let (now, then) = (Count::of(members), down(members, away));
     let dead = named(members, false);
-    let who = format!("{away} is not put into maintenance");
+    let who = format!("{away} {what}");
     let list = list(members);
     match danger {
         Danger::Last => refused(format!(

@@ -615,6 +615,14 @@ fn shellcheck_finds_nothing_in_any_action() {
                     read(name)
                 )
             }
+            "verify-away.sh" | "verify-put-back.sh" => {
+                format!(
+                    "{}\n{}{}",
+                    read("prelude.sh"),
+                    read("verify-back.sh"),
+                    read(&name)
+                )
+            }
             name => format!("{}\n{}", read("prelude.sh"), read(name)),
         };
         let path = directory.path().join(&name);

@@ -34,4 +34,5 @@ mod support;
 mod terminal;
 mod timeline;
 mod topologies;
+mod verify;
 mod wire;

@@ -282,6 +282,26 @@ fn every_event_is_understood() {
 }
 
 #[test]
+fn how_the_claims_of_a_verification_ended_is_told() {
+    let held = Finding {
+        id: "api",
+        host: "cp1".to_owned(),
+        level: Level::Passed,
+        found: "https://10.0.0.10:6443/readyz answers".to_owned(),
+        needed: String::new(),
+        fix: String::new(),
+    };
+    let verified = Event::Verified {
+        findings: vec![held],
+    };
+    let mut events = good();
+    events.insert(1, (1, verified));
+    let timeline = read(&events);
+    let levels: Vec<_> = (timeline.findings.iter().map(|one| &*one.level)).collect();
+    assert_eq!((levels, timeline.unknown), (vec!["passed"], 0));
+}
+
+#[test]
 fn the_critical_path_leads_from_the_start_to_the_end_without_a_gap() {
     let timeline = read(&good());
     let path = critical_path(&timeline);

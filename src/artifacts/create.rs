@@ -187,6 +187,8 @@ impl Work<'_> {
                 images.insert(normalize(&known.reference.replace("{version}", version)));
             }
         }
+        let trial = order.cluster.and_then(|one| one.verify.image.as_deref());
+        images.extend(trial.map(normalize));
         let charts: Vec<Entry> = self
             .bundle
             .items

@@ -39,6 +39,7 @@ pub fn required(cluster: &Cluster) -> Vec<Need> {
     needs.extend(pod_network(&cluster.network.plugin));
     needs.extend(services(cluster));
     needs.extend(add_ons(cluster));
+    needs.extend(cluster.verify.image.as_deref().map(trial));
     let elsewhere =
         !cluster.registries.is_empty() || cluster.control_plane.image_repository.is_some();
     for need in &mut needs {
@@ -215,6 +216,13 @@ fn add_ons(cluster: &Cluster) -> Vec<Need> {
         }
     }
     needs
+}
+
+/// The image of a verification, in place of the cluster's own `CoreDNS`.
+fn trial(reference: &str) -> Need {
+    let (name, tag) = image_name(reference);
+    let tag = (!tag.is_empty()).then(|| tag.to_owned());
+    need(&[Kind::Image], name, tag, "`verify.image` names it")
 }
 
 /// Whether a chart is an artifact by name rather than a path or a reference.

@@ -9,6 +9,7 @@ mod report;
 mod reset;
 mod status;
 mod support_bundle;
+mod verify;
 
 pub use add_node::{AddNodeArgs, NewHostArgs, RoleArg};
 pub use bundle::{BundleAdd, BundleCommand, BundleCreate, KindArg, ShowFormat};
@@ -21,6 +22,7 @@ pub use report::ReportArgs;
 pub use reset::{RebuildArgs, ResetArgs};
 pub use status::{StatusArgs, StatusFormat};
 pub use support_bundle::SupportBundleArgs;
+pub use verify::{FailoverArg, VerifyArgs};
 
 use std::path::PathBuf;
 
@@ -72,6 +74,11 @@ pub enum Command {
         after_help = "Examples:\n  baremetal support-bundle inventory.yaml\n  baremetal support-bundle inventory.yaml --limit 'cp*' --out /tmp/cp.tar.gz"
     )]
     SupportBundle(SupportBundleArgs),
+    /// Prove that the cluster does what it is for, with real objects that are removed again
+    #[command(
+        after_help = "Examples:\n  baremetal verify inventory.yaml\n  baremetal verify inventory.yaml --quick                  # makes nothing\n  baremetal verify inventory.yaml --failover               # the virtual IP moves while a client watches\n  baremetal verify inventory.yaml --failover=node --max-gap 10s"
+    )]
+    Verify(VerifyArgs),
     /// Take a node out of service for a while, and bring it back
     #[command(
         after_help = "Examples:\n  baremetal maintenance on inventory.yaml w1 --reason 'new disk'\n  baremetal maintenance off inventory.yaml w1"
@@ -201,7 +208,7 @@ pub struct ReachArgs {
 pub struct ConnectionArgs {
     #[command(flatten)]
     pub reach: ReachArgs,
-    /// Leave out a preflight check; may be given several times
+    /// Leave out a check; may be given several times
     #[arg(long = "skip-check", value_name = "ID")]
     pub skip_checks: Vec<String>,
 }

@@ -28,6 +28,7 @@ mod ssh;
 mod status;
 mod support_bundle;
 mod up;
+mod verify;
 
 pub use completions::answered;
 
@@ -62,6 +63,7 @@ async fn work(command: Command) -> Result<Code> {
         Command::Check(args) => check::run(&args).await,
         Command::Status(args) => Box::pin(status::run(&args)).await,
         Command::SupportBundle(args) => Box::pin(support_bundle::run(&args)).await,
+        Command::Verify(args) => Box::pin(verify::run(&args)).await,
         Command::Maintenance { command } => Box::pin(maintenance::run(&command)).await,
         Command::RemoveNode(args) => Box::pin(remove_node::run(&args)).await,
         Command::Init(args) => Box::pin(init::run(&args)).await,

@@ -14,6 +14,7 @@ use crate::{
     cli::{Format, Target, UpArgs},
     engine::{Outcome, Session},
     failure::Code,
+    phases::verify,
     report::{self, Event},
 };
 
@@ -49,6 +50,14 @@ async fn up(opened: &Opened, target: &Target) -> Result<Ending> {
         }
     }
     if plan.is_empty() {
+        // What was observed anyway tells whether nodes and etcd do what they are for; more would be a further round trip.
+        let ailing = (seen.api.as_ref()).map(|api| verify::quick::at_rest(&opened.cluster, api));
+        for one in ailing.into_iter().flatten() {
+            if !seen.unreachable.contains_key(&one.host) {
+                let text = format!("{}: {}; {}", one.host, one.found, one.fix);
+                opened.session.event(Event::Note { text });
+            }
+        }
         let kubeconfig = kubeconfig::refresh(opened, &seen, None).await?;
         return Ok(nothing_to_do(opened, target, &kubeconfig));
     }

@@ -17,6 +17,7 @@ mod run;
 mod session;
 mod stage;
 mod stop;
+mod verify;
 mod wire;
 
 pub use collect::Collected;
@@ -27,3 +28,4 @@ pub use observe::{answers, elect, is_live};
 pub use run::Outcome;
 pub use session::{Options, Session};
 pub use stop::{Level, Stop};
+pub use verify::Verification;

@@ -39,6 +39,7 @@ pub struct Cluster {
     pub artifacts: ArtifactSource,
     pub lab: Option<Lab>,
     pub run: RunSettings,
+    pub verify: VerifySettings,
     /// The user accepts an even number of control planes.
     pub allow_even_control_planes: bool,
     /// What the user should know although nothing is wrong: shown once, before anything else.
@@ -418,6 +419,16 @@ pub struct RunSettings {
     /// At most 15 s, so that an unreachable host is reported in time.
     pub connect_timeout: Duration,
     pub skip_checks: Vec<String>,
+}
+
+/// The pods of `verify`.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct VerifySettings {
+    /// The cluster's own `CoreDNS` when `None`; the rest is about the user's image then.
+    pub image: Option<String>,
+    pub args: Vec<String>,
+    pub port: u16,
+    pub path: String,
 }
 
 impl Cluster {

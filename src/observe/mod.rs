@@ -6,6 +6,7 @@ mod certificate;
 mod cluster;
 mod facts;
 mod leaving;
+mod verify;
 
 pub use certificate::{Certificate, SOON, ending};
 pub use cluster::{AddonSeen, ApiSeen, EtcdMember, NodeSeen, api_script, parse_api};
@@ -19,6 +20,8 @@ pub use leaving::{
     Budget, LeavingSeen, LonghornNode, LonghornSeen, PodSeen, Replica, leaving_script,
     parse_leaving,
 };
+pub use verify::{ClusterSaid, EtcdSaid, TrialPod, cluster_script, parse_cluster};
+pub(crate) use verify::{observing, section, trial_pods};
 
 use std::collections::BTreeMap;
 

@@ -25,7 +25,7 @@ mod settings;
 mod shell;
 mod storage;
 mod strict_arp;
-mod verify;
+pub mod verify;
 
 pub use differences::{Differences, Refusal, accept, differences};
 pub(crate) use join::is_member;

@@ -99,6 +99,10 @@ pub enum Event {
     Findings {
         findings: Vec<Finding>,
     },
+    /// How every claim of `verify` ended.
+    Verified {
+        findings: Vec<Finding>,
+    },
     /// Anything worth a line that is no step.
     Note {
         text: String,

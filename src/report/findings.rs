@@ -1,4 +1,4 @@
-//! Findings of the preflight checks as text.
+//! Findings of the preflight checks, and how the claims of a verification ended, as text.
 
 use std::fmt::Write as _;
 
@@ -41,11 +41,16 @@ pub fn findings(findings: &[Finding], width: usize) -> String {
         0 => {}
         skipped => totals.push(format!("{skipped} not checked")),
     }
-    let _ = writeln!(
-        out,
-        "\n{}; `--skip-check ID` leaves a check out",
-        totals.join(", ")
-    );
+    let advice = if totals.is_empty() {
+        ""
+    } else {
+        "; `--skip-check ID` leaves a check out"
+    };
+    match of(Level::Passed) {
+        0 => {}
+        passed => totals.insert(0, format!("{passed} passed")),
+    }
+    let _ = writeln!(out, "\n{}{advice}", totals.join(", "));
     printable(&out)
 }
 
@@ -73,6 +78,7 @@ impl Entry<'_> {
             Level::Failure => "FAIL",
             Level::Warning => "warn",
             Level::Skipped => "skip",
+            Level::Passed => "ok  ",
         }
     }
 }

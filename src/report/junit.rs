@@ -54,7 +54,7 @@ impl Outcome {
                 hint: finding.fix.clone(),
                 ..FailureReport::default()
             })),
-            Level::Warning => Self::Passed,
+            Level::Warning | Level::Passed => Self::Passed,
             Level::Skipped => Self::Skipped(finding.found.clone()),
         }
     }
@@ -120,13 +120,16 @@ impl Junit {
                 };
                 self.connect(host, 0, Outcome::Failed(Box::new(report)));
             }
-            Event::Findings { findings } => {
-                for (index, finding) in findings.iter().enumerate() {
-                    let at = (index, PhaseId::Preflight, &*finding.host, finding.id);
-                    self.case(at, 0, Outcome::of(finding));
-                }
-            }
+            Event::Findings { findings } => self.findings(PhaseId::Preflight, findings),
+            Event::Verified { findings } => self.findings(PhaseId::Verify, findings),
             step => self.step(step),
+        }
+    }
+
+    fn findings(&mut self, phase: PhaseId, findings: &[Finding]) {
+        for (index, finding) in findings.iter().enumerate() {
+            let at = (index, phase, &*finding.host, finding.id);
+            self.case(at, 0, Outcome::of(finding));
         }
     }
 

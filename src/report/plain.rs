@@ -164,7 +164,7 @@ impl<W: Write + Send> Render for Plain<W> {
                 let steps = super::text::count(*steps, "step");
                 self.line(ms, "", &format!("planned {steps}, {}", changes(*n)))
             }
-            Event::Findings { findings } => {
+            Event::Findings { findings } | Event::Verified { findings } => {
                 let text = super::findings(findings, super::text::PLAIN_WIDTH);
                 write!(self.out, "\n{}\n", super::text::printable(&text))
             }

@@ -344,7 +344,7 @@ impl Render for Terminal {
                 }
                 Ok(())
             }
-            Event::Findings { findings } => {
+            Event::Findings { findings } | Event::Verified { findings } => {
                 let text = super::findings(findings, self.look.width);
                 self.say(&format!("\n{}", printable(&text)))
             }

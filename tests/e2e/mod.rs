@@ -11,4 +11,5 @@ mod secrets;
 mod services;
 mod settings;
 mod status;
+mod verify;
 mod wrong;

@@ -160,7 +160,10 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("Kubernetes", &["control-plane", "kubelet"]),
     ("Machines", &["runtime", "registries", "system"]),
-    ("Artifacts, lab, run", &["artifacts", "lab", "run"]),
+    (
+        "Artifacts, lab, run",
+        &["artifacts", "lab", "run", "verify"],
+    ),
 ];
 
 fn reference() -> String {

@@ -74,6 +74,7 @@ pub fn cluster(
         artifacts,
         lab,
         run: platform::run(context, document.run.unwrap_or_default()),
+        verify: platform::verify(context, document.verify.unwrap_or_default()),
         allow_even_control_planes: document.allow_even_control_planes.unwrap_or(false),
         warnings: Vec::new(),
         file: absolute(file),

@@ -1,4 +1,4 @@
-//! containerd, registries, the operating system, artifacts, the lab and the run.
+//! containerd, registries, the operating system, artifacts, the lab, the run and the pods of a verification.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::inventory::{
     ArtifactSource, Host, Lab, LoadOptions, Mirror, Registry, RunSettings, Runtime, RuntimeSource,
-    Swap, System,
+    Swap, System, VerifySettings,
     context::Context,
     schema::{
         self, ArtifactsEntry, LabEngine, MirrorCapability, MirrorEntry, OneOrMany, RegistryEntry,
@@ -256,5 +256,32 @@ pub fn run(context: &mut Context<'_>, written: schema::Run) -> RunSettings {
         parallel: written.parallel.unwrap_or(64).into(),
         connect_timeout,
         skip_checks: written.skip_checks,
+    }
+}
+
+/// The image of a verification; without one of the user's the rest has nothing to be about.
+pub fn verify(context: &mut Context<'_>, written: schema::Verify) -> VerifySettings {
+    let image = written.image.filter(|image| !image.trim().is_empty());
+    if image.is_none()
+        && (!written.args.is_empty() || written.port.is_some() || written.path.is_some())
+    {
+        context.refuse(
+            &["verify"],
+            "`args`, `port` and `path` are those of an image: write `image` too, or leave them out",
+        );
+    }
+    let path = written.path.unwrap_or_else(|| "/".to_owned());
+    let plain = path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic());
+    if !plain {
+        context.refuse(
+            &["verify", "path"],
+            format!("`{path}` is not a path; write one such as `/healthz`"),
+        );
+    }
+    VerifySettings {
+        image,
+        args: written.args,
+        port: written.port.unwrap_or(8080),
+        path,
     }
 }

@@ -85,6 +85,8 @@ pub struct Document {
     pub lab: Option<Lab>,
     /// How a run behaves.
     pub run: Option<Run>,
+    /// The pods with which `baremetal verify` looks whether the cluster does what it is for.
+    pub verify: Option<Verify>,
 }
 
 /// One value, or a list of them.

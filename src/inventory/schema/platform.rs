@@ -191,3 +191,20 @@ pub struct Run {
     #[serde(default)]
     pub skip_checks: Vec<String>,
 }
+
+/// The pods of `baremetal verify`: any image that answers HTTP.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Verify {
+    /// Image; every node must have it or be able to pull it. Default: the cluster's own `CoreDNS`.
+    pub image: Option<String>,
+    /// Arguments with which the image answers HTTP. Default: the image's own.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Port on which it answers. Default: 8080.
+    #[schemars(range(min = 1), extend("default" = 8080))]
+    pub port: Option<u16>,
+    /// Path for which it answers with a status from 200 to 299. Default: `/`.
+    #[schemars(extend("default" = "/"))]
+    pub path: Option<String>,
+}

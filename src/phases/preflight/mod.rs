@@ -17,10 +17,10 @@ use crate::{
     observe::{Facts, Observation},
 };
 
-/// One finding of a check.
+/// One finding of a check, or how a claim of `verify` ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
-    /// Stable id, as `--skip-check` takes it.
+    /// Stable id of the check or claim, as `--skip-check` takes it.
     pub id: &'static str,
     pub host: String,
     pub level: Level,
@@ -36,6 +36,8 @@ pub enum Level {
     Warning,
     /// The check could not be made: never taken for passed.
     Skipped,
+    /// It is as it should be: `verify` says so of every claim.
+    Passed,
 }
 
 macro_rules! checks {

@@ -96,7 +96,7 @@ pub struct Unreachable {
 pub struct Finding {
     pub id: String,
     pub host: String,
-    /// `failure`, `warning` or `skipped`.
+    /// `failure`, `warning`, `skipped` or `passed`.
     pub level: String,
     pub found: String,
     pub needed: String,

@@ -75,6 +75,8 @@ pub(super) enum Told {
         reason: Option<String>,
         ms: u64,
     },
+    /// Of checks, and how the claims of `verify` ended.
+    #[serde(alias = "verified")]
     Findings {
         findings: Vec<Finding>,
     },

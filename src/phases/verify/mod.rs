@@ -1,6 +1,30 @@
-//! The cluster does what it is for; asked when something was changed.
+//! The cluster does what it is for.
+//!
+//! As the last phase of `up`, where something was changed: hosts and a control plane wait until it does (this file). As the command
+//! `verify`: the same script on every host and one on a control plane ([`quick`]), then real objects ([`trial`]; [`judge`],
+//! [`balanced`] and [`stored`] say what was seen of them), and a host out of service where that is asked for ([`failover`]). Every
+//! claim ([`CLAIMS`]) ends as passed, failed or not checked.
 
-use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
+pub mod balanced;
+mod claims;
+pub mod failover;
+pub mod judge;
+pub mod quick;
+mod said;
+pub mod stored;
+pub mod trial;
+
+pub use claims::{CLAIMS, STAND_IN, left_out, needs_objects, sort, title};
+pub use said::{HostSaid, Pairs, Said};
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+
+use ipnet::IpNet;
 
 use anyhow::Result;
 
@@ -10,6 +34,7 @@ use crate::{
     inventory::{Cluster, Host, PodNetwork},
     observe::Observation,
     plan::{Action, hosts_of},
+    remote::Script,
     resources::compare,
 };
 
@@ -124,23 +149,91 @@ fn answer(host: &Host) -> String {
     super::secret_name(&format!("HOLDS_VIP_{}", host.name))
 }
 
-fn on_host(cluster: &Cluster, host: &Host) -> Action {
+/// How long a host waits for its claims to hold, and whether it fails where they do not.
+#[derive(Debug, Clone, Copy)]
+enum Ends {
+    /// What was changed may take a while to be seen everywhere.
+    Waiting,
+    /// Something that is lost on the way is no failure yet.
+    Telling,
+}
+
+/// What a host says of the endpoint, the cluster's DNS and the virtual IP; the answer is read by [`HostSaid::parse`].
+pub fn host_script(cluster: &Cluster, host: &Host) -> Script {
+    script_on_host(cluster, host, Ends::Telling)
+}
+
+fn script_on_host(cluster: &Cluster, host: &Host, ends: Ends) -> Script {
     let vip = cluster
         .vip()
         .map(|vip| vip.address.to_string())
         .unwrap_or_default();
+    let (word, api, dns) = match ends {
+        Ends::Waiting => ("fail", "30", "120"),
+        Ends::Telling => ("tell", "5", "5"),
+    };
+    let networked = !matches!(cluster.network.plugin, PodNetwork::None);
+    let server = dns_address(cluster).filter(|_| networked && host.is_node());
+    let api_service = service_address(cluster, 1);
+    let (kind, wanted) = match api_service {
+        Some(IpAddr::V4(one)) => ("1", format!("{:08x}", one.to_bits())),
+        Some(IpAddr::V6(one)) => ("28", format!("{:032x}", one.to_bits())),
+        None => ("1", String::new()),
+    };
     let mut script = shell::change("verify-host")
         .arg(cluster.endpoint_address())
         .arg(vip)
         .arg(answer(host))
         .arg(shell::yes(host.is_node()))
-        .timeout(Duration::from_mins(1));
+        .arg(word)
+        .arg(api)
+        .arg(dns)
+        .arg(server.map_or_else(String::new, |one| one.to_string()))
+        .arg("53")
+        .arg(dns_name(cluster))
+        .arg(kind)
+        .arg(wanted)
+        .timeout(Duration::from_mins(4));
     script.mutating = false;
+    script
+}
+
+/// Whether a host has the virtual IP: prints `yes` or `no`.
+pub fn holds_script(cluster: &Cluster) -> Script {
+    let vip = cluster.vip();
+    let mut script = shell::change("verify-holds")
+        .arg(vip.map_or_else(String::new, |vip| vip.address.to_string()))
+        .timeout(Duration::from_secs(15));
+    script.mutating = false;
+    script
+}
+
+/// Address of the cluster's DNS: kubeadm takes the tenth of the first service network (`GetDNSIP`).
+pub fn dns_address(cluster: &Cluster) -> Option<IpAddr> {
+    service_address(cluster, 10)
+}
+
+/// What the cluster's DNS is asked for: it is there in every cluster, and its address is the first of the service network.
+pub(crate) fn dns_name(cluster: &Cluster) -> String {
+    format!("kubernetes.default.svc.{}", cluster.network.dns_domain)
+}
+
+fn service_address(cluster: &Cluster, nth: u32) -> Option<IpAddr> {
+    let address = match cluster.network.services.first()? {
+        IpNet::V4(net) => Ipv4Addr::from_bits(net.network().to_bits().checked_add(nth)?).into(),
+        IpNet::V6(net) => {
+            Ipv6Addr::from_bits(net.network().to_bits().checked_add(nth.into())?).into()
+        }
+    };
+    Some(address)
+}
+
+fn on_host(cluster: &Cluster, host: &Host) -> Action {
     Action {
         id: format!("verify-{}", host.name),
         title: "reach the API through its endpoint".to_owned(),
         detail: Vec::new(),
-        script,
+        script: script_on_host(cluster, host, Ends::Waiting),
         units: ["haproxy.service", "keepalived.service"]
             .map(str::to_owned)
             .to_vec(),

@@ -1,0 +1,2 @@
+# Puts back what was taken out of service.
+back
