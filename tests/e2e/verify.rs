@@ -337,7 +337,11 @@ fn a_kubelet_and_a_member_stopped(lab: &Lab) {
     let plane = bystander(lab);
     lab.on("w1", "systemctl stop kubelet").ok();
     lab.on(plane, STOP_ETCD).ok();
-    std::thread::sleep(Duration::from_secs(12));
+    // The controller manager gives a kubelet that is silent some time.
+    within(2 * MINUTE, "to miss w1's kubelet", || {
+        let node = lab.kubectl(&["get", "node", "w1", "--no-headers"]).ok();
+        node.stdout.contains("NotReady")
+    });
     failures(lab, &["nodes w1", &format!("etcd {plane}")]);
     // Nobody is taken out of service on top of that, least of all a member that quorum needs.
     let run = fail_over(lab, &["--failover"]).code(6);
