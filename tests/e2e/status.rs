@@ -360,7 +360,8 @@ fn a_control_plane_is_destroyed(lab: &Lab) {
             && members
                 .iter()
                 .any(|one| one["leader"] == true && one["name"] != *holder)
-            && status["drift"]["known"]["changes"].is_u64()
+            // On a machine that is busy there may be no time left for it; then that is said.
+            && (status["drift"]["known"]["changes"].is_u64() || status["drift"]["unknown"].is_string())
     });
     assert_ne!(settled["vip"]["known"]["holders"][0], *holder);
     let table = status(lab, &[]).code(4);

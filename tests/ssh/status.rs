@@ -75,7 +75,7 @@ fn a_silent_host_is_named_in_time_and_the_others_are_shown() {
     let why = |index: usize| status["hosts"][index]["unreachable"].as_str();
     assert_eq!(why(0), None, "{status}");
     for (index, reason) in [
-        (1, "did not answer within 6 s"),
+        (1, "did not answer within 5 s"),
         (2, "refuse"),
         (3, "did not answer within "),
     ] {
