@@ -56,8 +56,13 @@ pub(super) fn terminal() -> bool {
 /// A question that Return answers with no.
 pub(super) async fn yes(question: String) -> Result<bool> {
     let answer = tokio::task::spawn_blocking(move || {
+        // Only one line is asked: of more the terminal would show some twice.
+        let (before, last) = question.rsplit_once('\n').unwrap_or(("", &question));
+        if !before.is_empty() {
+            console::Term::stderr().write_line(before)?;
+        }
         dialoguer::Confirm::new()
-            .with_prompt(question)
+            .with_prompt(last)
             .default(false)
             .interact()
     });

@@ -14,6 +14,8 @@ pub struct HostKey {
     pub fingerprint: String,
     /// The line for `known_hosts`.
     pub line: String,
+    /// The file that ssh looks into for this host; `None` where it does not say.
+    pub file: Option<PathBuf>,
 }
 
 /// Trusts keys from now on: appends them to the host's own `known_hosts` file, else to the user's.
@@ -22,8 +24,9 @@ pub fn accept(host: &Host, keys: &[HostKey]) -> io::Result<()> {
         io::Write as _,
         os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     };
-    let path = match &host.ssh.known_hosts {
-        Some(path) => path.clone(),
+    let looked_into = keys.iter().find_map(|key| key.file.clone());
+    let path = match host.ssh.known_hosts.clone().or(looked_into) {
+        Some(path) => path,
         None => std::env::home_dir()
             .ok_or_else(|| io::Error::other("no home directory"))?
             .join(".ssh/known_hosts"),
@@ -79,7 +82,15 @@ pub(super) async fn unknown(
         .kill_on_drop(true);
     // It fails for want of a login; the key is noted before that.
     let _ = tokio::time::timeout(timeout, command.status()).await;
-    read(&keys).await
+    // ssh's own word for it: it heeds the user's configuration, and not `HOME`.
+    let file = known.split_whitespace().next().map(PathBuf::from);
+    let mut found = read(&keys).await;
+    for key in &mut found {
+        key.file = file
+            .clone()
+            .filter(|file| file.is_absolute() && !file.starts_with("/dev"));
+    }
+    found
 }
 
 /// The files that ssh looks into without us, each with a space before it.
@@ -119,6 +130,7 @@ async fn read(path: &PathBuf) -> Vec<HostKey> {
         .map(|(line, listed)| HostKey {
             fingerprint: fingerprint(listed),
             line: line.to_owned(),
+            file: None,
         })
         .collect()
 }

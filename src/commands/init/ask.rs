@@ -124,8 +124,13 @@ impl Person for Terminal {
     }
 
     fn confirm(&mut self, question: &str) -> Result<bool> {
+        // Only one line is asked: of more the terminal would show some twice.
+        let (before, last) = question.rsplit_once('\n').unwrap_or(("", question));
+        if !before.is_empty() {
+            tell(before);
+        }
         dialoguer::Confirm::new()
-            .with_prompt(question)
+            .with_prompt(last)
             .default(false)
             .interact()
             .map_err(ended)
