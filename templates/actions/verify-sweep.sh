@@ -11,15 +11,20 @@ swept() {
 	[ -z "$swept_spaces$swept_volumes" ]
 }
 
+# Asks for the end of all of it, once more where it was asked before: an API that hands over may have lost that.
+swept_again() {
+	# A class that retains volumes would keep what was only made to be looked at.
+	for volume in $(volumes); do
+		kube patch persistentvolume "$volume" --type merge -p '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}' >/dev/null || :
+	done
+	for space in $(spaces); do
+		kube delete "$space" --wait=false --ignore-not-found >/dev/null || :
+	done
+	swept
+}
+
 # Removes all of it within $1 seconds.
 sweep() {
 	swept && return 0
-	# A class that retains volumes would keep what was only made to be looked at.
-	for volume in $(volumes); do
-		kube patch persistentvolume "$volume" --type merge -p '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}' >/dev/null
-	done
-	for space in $(spaces); do
-		kube delete "$space" --wait=false --ignore-not-found >/dev/null
-	done
-	within "$1" swept
+	within "$1" swept_again
 }
