@@ -99,6 +99,19 @@ fn a_host_that_lost_the_role_gives_the_virtual_ip_up_and_one_that_never_had_it_i
 }
 
 #[test]
+fn members_join_as_learners_in_1_28_unless_the_user_says_otherwise() {
+    let config = |version: &str, gates: &str| {
+        let text = versioned(topologies::PAIR, version) + gates;
+        let documents = documents(&kubeadm::cluster_configuration(&cluster(&text)).unwrap());
+        documents[0]["featureGates"]["EtcdLearnerMode"].as_bool()
+    };
+    let off = "control-plane: {feature-gates: {EtcdLearnerMode: false}}\n";
+    assert_eq!(config("1.28.15", ""), Some(true));
+    assert_eq!(config("1.28.15", off), Some(false));
+    assert_eq!(config("1.33.4", ""), None);
+}
+
+#[test]
 fn load_balancer_files_as_they_were() {
     for (name, text) in ALL {
         let cluster = cluster(text);

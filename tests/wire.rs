@@ -345,6 +345,17 @@ fn a_node_refuses_where_nothing_of_it_listens() {
 }
 
 #[test]
+fn a_stranger_on_a_port_is_the_business_of_another_check() {
+    let silent = r#"{"reach": [{"to": "cp1", "proto": "tcp", "port": 2379, "why": "no answer"}]}"#;
+    let of = |owner: &str| {
+        let used = format!("port=2379 0.0.0.0 {owner}");
+        found(INVENTORY, &[("cp1", &used)], &[("cp2", silent)]).len()
+    };
+    // haproxy is our own there, and what keeps others from it is not.
+    assert_eq!((of("squatter"), of("haproxy")), (0, 1));
+}
+
+#[test]
 fn a_listener_that_could_not_listen_accuses_nobody() {
     let deaf = r#"{"listen": [{"proto": "udp", "port": 8472, "why": "used"}, {"proto": "tcp", "port": 10250, "why": "Permission denied"}]}"#;
     let missed = r#"{"reach": [{"to": "w1", "proto": "udp", "port": 8472, "why": "no answer"},

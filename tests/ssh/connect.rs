@@ -70,6 +70,27 @@ async fn an_unknown_host_key_is_shown_and_can_be_accepted() {
     Connection::open(&host, &options()).await.unwrap();
 }
 
+/// Not where `HOME` is: ssh heeds the user's configuration, and would ask for the same key again.
+#[tokio::test]
+async fn an_accepted_host_key_goes_to_the_file_that_ssh_looks_into() {
+    let sshd = Sshd::start();
+    let known = sshd.file("elsewhere/known");
+    let config = sshd.file("user_config");
+    let text = format!("UserKnownHostsFile {}\n", known.display());
+    std::fs::write(&config, text).unwrap();
+    let ssh = Ssh {
+        config: Some(config),
+        known_hosts: None,
+        ..sshd.ssh()
+    };
+    let error = fails(ssh.clone(), "127.0.0.1", &options()).await;
+    assert_eq!(error.kind, Kind::UnknownHostKey, "{error:?}");
+    let host = host("cp1", "127.0.0.1", ssh);
+    accept(&host, &error.host_keys).unwrap();
+    assert!(known.is_file());
+    Connection::open(&host, &options()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_new_host_key_is_accepted_when_asked_to_and_a_changed_one_never() {
     let mut sshd = Sshd::start();

@@ -250,7 +250,7 @@ impl Lab {
         hosts
             .iter()
             .filter(|(name, role, _)| {
-                *role == "control-plane"
+                role.contains("control-plane")
                     && self
                         .on(name, &format!("ip -o addr show to {vip}"))
                         .stdout
