@@ -1,4 +1,4 @@
-//! Hosts as people have them at hand: typed, in a list, in `~/.ssh/config`.
+//! Hosts as people have them at hand: typed or in a list.
 
 use std::net::IpAddr;
 
@@ -54,7 +54,7 @@ fn bare(word: &str) -> &str {
 }
 
 /// Node names are lower case.
-fn name_of(word: &str) -> String {
+pub(super) fn name_of(word: &str) -> String {
     word.to_lowercase()
 }
 
@@ -71,40 +71,6 @@ pub fn from_list(text: &str) -> Result<Vec<NewHost>, String> {
         hosts.push(host);
     }
     Ok(hosts)
-}
-
-/// The hosts of an ssh configuration that have a name of their own (no pattern). ssh reaches them by that name; where `HostName` is
-/// an IP address, it is the node's.
-pub fn from_ssh_config(text: &str) -> Vec<NewHost> {
-    let mut hosts: Vec<NewHost> = Vec::new();
-    let mut current = 0..0;
-    for line in text.lines() {
-        let mut words = line
-            .split([' ', '\t', '='])
-            .filter(|word| !word.is_empty())
-            .map(|word| word.trim_matches('"'));
-        match words.next().map(str::to_lowercase).as_deref() {
-            Some("host") => {
-                let names = words.filter(|name| !name.contains(['*', '?', '!']));
-                let start = hosts.len();
-                for name in names {
-                    if !hosts.iter().any(|host| host.address == name) {
-                        hosts.push(NewHost::new(name_of(name), name));
-                    }
-                }
-                current = start..hosts.len();
-            }
-            Some("match") => current = 0..0,
-            Some("hostname") => {
-                let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
-                for host in &mut hosts[current.clone()] {
-                    host.node_ip = address.into_iter().collect();
-                }
-            }
-            _ => {}
-        }
-    }
-    hosts
 }
 
 /// Gives roles to hosts that have none: the first `planes` are control planes, which run workloads too where no other host does.

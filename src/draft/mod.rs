@@ -10,6 +10,7 @@
 mod hosts;
 mod networks;
 mod propose;
+mod ssh_config;
 mod text;
 
 use std::{
@@ -17,8 +18,9 @@ use std::{
     net::IpAddr,
 };
 
-pub use hosts::{assign_roles, from_list, from_ssh_config, parse_host};
+pub use hosts::{assign_roles, from_list, parse_host};
 pub use propose::{node_addresses, propose, to_probe};
+pub use ssh_config::from_ssh_config;
 pub use text::text;
 
 use crate::{inventory::edit::NewHost, observe::InterfaceAddress};

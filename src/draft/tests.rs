@@ -90,7 +90,7 @@ fn three_control_planes_and_two_workers() {
 #[test]
 fn hosts_by_name_whose_networks_overlap_the_usual_ones() {
     let config = "Host *\n  User me\nHost edge1\n HostName=10.100.3.1\nHost edge2 edge-two\n  HostName edge2.site.example\nHost edge3\nMatch host x\n  HostName 10.9.9.9\n";
-    let mut hosts = from_ssh_config(config);
+    let mut hosts = from_ssh_config(config, &|_| Vec::new());
     let names: Vec<_> = hosts.iter().map(|host| host.name.clone()).collect();
     assert_eq!(names, ["edge1", "edge2", "edge-two", "edge3"]);
     assert_eq!(hosts[0].node_ip[0].to_string(), "10.100.3.1");
@@ -119,6 +119,33 @@ fn hosts_by_name_whose_networks_overlap_the_usual_ones() {
     node_addresses(&mut hosts, &seen);
     assert_eq!(hosts[1].node_ip[0].to_string(), "10.100.3.2");
     insta::assert_snapshot!("three-by-name", accepted(hosts, &seen));
+}
+
+#[test]
+fn hosts_of_included_files_are_found_and_the_block_goes_on_after_them() {
+    let config = "Host rack1\n\tInclude \"my hosts\" more\n\tHostName 10.0.0.1\n  # Include never\nInclude = rest # all of them\nHost rack1 rack9\n HostName 10.0.0.9\n";
+    let included = |word: &str| -> Vec<String> {
+        let text = match word {
+            "my hosts" => "HostName 10.0.0.111\nHost Rack2\nHostName 10.0.0.2\n",
+            "rest" => "Host rack4\n  HostName \"10.0.0.4\"\nInclude rest\n",
+            "more" => return vec![],
+            other => panic!("{other:?} is asked for"),
+        };
+        vec![text.to_owned()]
+    };
+    let hosts: Vec<_> = from_ssh_config(config, &included)
+        .into_iter()
+        .map(|host| (host.address, host.name, host.node_ip[0].to_string()))
+        .collect();
+    let wanted = [
+        // The first value counts, as for ssh.
+        ("rack1", "rack1", "10.0.0.111"),
+        ("Rack2", "rack2", "10.0.0.2"),
+        ("rack4", "rack4", "10.0.0.4"),
+        ("rack9", "rack9", "10.0.0.9"),
+    ]
+    .map(|(address, name, ip)| (address.to_owned(), name.to_owned(), ip.to_owned()));
+    assert_eq!(hosts, wanted);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Which hosts there are, and what they are.
 
-use std::fs;
+use std::{fs, io::ErrorKind, path::Path};
 
 use anyhow::Result;
+use globset::Glob;
 
 use super::ask::{Asker, Question};
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 pub fn hosts(args: &InitArgs, asker: &mut Asker<'_>) -> Result<Vec<NewHost>> {
     let usage = |what: String| Failure::new(Code::Usage, what);
     let mut hosts = Vec::new();
-    let known = ssh_config(args);
+    let known = ssh_config(args)?;
     for line in &args.hosts {
         let found = written(line, &known, hosts.len() + 1);
         hosts.extend(found.map_err(|why| usage(format!("--host: `{line}` {why}")))?);
@@ -97,22 +98,47 @@ fn written(line: &str, known: &[NewHost], number: usize) -> Result<Vec<NewHost>,
     }
 }
 
-fn ssh_config(args: &InitArgs) -> Vec<NewHost> {
-    let own = std::env::home_dir().map(|home| home.join(".ssh/config"));
-    let path = args.ssh_config.clone().or(own);
-    let text = path.and_then(|path| fs::read_to_string(path).ok());
-    draft::from_ssh_config(&text.unwrap_or_default())
+/// The hosts of the ssh configuration: the one given, which must be there, else the user's, if there is one.
+fn ssh_config(args: &InitArgs) -> Result<Vec<NewHost>> {
+    let own = std::env::home_dir().map(|home| home.join(".ssh"));
+    let standard = own.as_ref().map(|own| own.join("config"));
+    let Some(path) = args.ssh_config.as_ref().or(standard.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if args.ssh_config.is_none() && error.kind() == ErrorKind::NotFound => {
+            return Ok(Vec::new());
+        }
+        Err(error) => {
+            let what = format!("the ssh configuration {}: {error}", path.display());
+            return Err(Failure::new(Code::Usage, what).into());
+        }
+    };
+    Ok(draft::from_ssh_config(&text, &|word| {
+        included(word, own.as_deref())
+    }))
 }
 
-/// Whether a name is what is wanted; `*` stands for anything.
-pub(super) fn fits(wanted: &str, name: &str) -> bool {
-    match wanted.split_once('*') {
-        None => wanted == name,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|tail| {
-            let ends = tail.char_indices().map(|(at, _)| &tail[at..]);
-            ends.chain([""]).any(|end| fits(rest, end))
-        }),
-    }
+/// The files of one word of `Include`: a pattern as glob(7) has it, under `~/.ssh` where it is not absolute. What cannot be read is
+/// passed over, as by ssh.
+fn included(word: &str, own: Option<&Path>) -> Vec<String> {
+    let home = own.and_then(Path::parent);
+    let path = match (word.strip_prefix("~/"), home, own) {
+        (Some(rest), Some(home), _) => home.join(rest),
+        (None, _, Some(own)) => own.join(word),
+        _ => word.into(),
+    };
+    let found = glob::glob(&path.to_string_lossy());
+    let files = found.into_iter().flatten().filter_map(Result::ok);
+    files
+        .filter_map(|file| fs::read_to_string(file).ok())
+        .collect()
+}
+
+/// Whether a name is what is wanted, by globs as `--limit` has them. A line that is no glob stands for itself.
+fn fits(wanted: &str, name: &str) -> bool {
+    wanted == name || Glob::new(wanted).is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 /// Asks how many are control planes, where no host says what it is.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{hosts::fits, *};
+use super::*;
 use crate::draft::Proposal;
 
 /// Answers lines in order; an empty one takes the proposal.
@@ -194,18 +194,62 @@ async fn wrong_answers_by_flag_are_named() {
     assert!(error.contains("nothing was written"), "{error}");
 }
 
-#[test]
-fn a_star_stands_for_anything() {
-    for (wanted, name, expected) in [
-        ("a", "a", true),
-        ("a", "ab", false),
-        ("a*", "ab", true),
-        ("*b", "ab", true),
-        ("a*c", "abc", true),
-        ("a*c", "ab", false),
-        ("*", "x", true),
-        ("a*b*c", "axxbyc", true),
+#[tokio::test]
+async fn hosts_of_an_ssh_configuration_come_with_those_of_the_files_that_it_includes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let word = |name: &str| path(name).to_string_lossy().into_owned();
+    for (name, text) in [
+        (
+            "main",
+            &*format!(
+                "Include {}\nHost rack4\nHostName 10.0.0.14\n",
+                word("*.conf")
+            ),
+        ),
+        ("a.conf", "Host rack1\nHostName 10.0.0.11\n"),
+        ("b.conf", "Host rack2\nHostName 10.0.0.12\nHost other\n"),
+        ("c.other", "Host rack3\nHostName 10.0.0.13\n"),
     ] {
-        assert_eq!(fits(wanted, name), expected, "{wanted} {name}");
+        std::fs::write(path(name), text).expect("written");
     }
+    let main = word("main");
+    let by = |wanted: &'static str, config: String| async move {
+        let ssh = ["--ssh-host", wanted, "--ssh-config", &config];
+        let words = [
+            &ssh[..],
+            &[
+                "--endpoint",
+                "10.0.0.10",
+                "--interface",
+                "auto",
+                "--metallb",
+                "none",
+                "--yes",
+            ],
+        ]
+        .concat();
+        conversation(&flags(&words), None).await
+    };
+    let text = by("rack*", main.clone()).await.expect("an inventory");
+    for (name, there) in [
+        ("rack1", true),
+        ("rack2", true),
+        ("rack3", false),
+        ("rack4", true),
+        ("other", false),
+    ] {
+        assert_eq!(text.contains(&format!("{name}:")), there, "{name}: {text}");
+    }
+    let text = by("rack[12]", main).await.expect("an inventory");
+    assert!(text.contains("rack2:") && !text.contains("rack4"), "{text}");
+    let error = by("rack1", word("nothing")).await.expect_err("no file");
+    let error = format!("{error:#}");
+    assert!(
+        error.starts_with(&format!(
+            "the ssh configuration {}: No such file",
+            word("nothing")
+        )),
+        "{error}"
+    );
 }
