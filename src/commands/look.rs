@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{open, run::Run, secrets};
+use super::{confirm, open, run::Run, secrets};
 use crate::{
     artifacts::{self, Artifacts},
     cli::{ReachArgs, SourceArgs},
@@ -133,6 +133,7 @@ async fn unconnected(
     let cluster = lab::ready(cluster, &run.reporter).await?;
     let options = engine::Options {
         accept_new_host_keys: reach.accept_new_host_keys,
+        asks_for_host_keys: confirm::terminal(),
         sudo_passwords,
         secrets,
         log: None,

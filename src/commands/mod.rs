@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod confirm;
 mod exec;
+mod host_keys;
 mod init;
 mod kubeconfig;
 mod lab;

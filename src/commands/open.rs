@@ -1,10 +1,10 @@
 //! What every command that works on hosts begins with: inventory, lab, artifacts, connections, facts, preflight.
 
-use std::{fmt::Write as _, path::Path};
+use std::path::Path;
 
 use anyhow::Result;
 
-use super::{confirm, run::Run, secrets};
+use super::{confirm, host_keys, run::Run, secrets};
 use crate::{
     artifacts::{self, Artifacts},
     cli::{ReachArgs, SourceArgs, Target},
@@ -19,7 +19,7 @@ use crate::{
     },
     plan::{self, Plan},
     report::{Event, Topology},
-    ssh::{self, Secrets},
+    ssh::Secrets,
 };
 
 /// The inventory with what the command line says on top.
@@ -82,6 +82,7 @@ pub(super) async fn connect(
     let cluster = lab::ready(cluster, &run.reporter).await?;
     let options = engine::Options {
         accept_new_host_keys: reach.accept_new_host_keys,
+        asks_for_host_keys: confirm::terminal(),
         sudo_passwords,
         secrets,
         log: log.ok(),
@@ -89,7 +90,7 @@ pub(super) async fn connect(
         patience: None,
     };
     let session = Session::connect(&cluster, options, &run.reporter).await?;
-    accept_new_keys(&cluster, &session).await?;
+    host_keys::ask(&cluster, &session).await?;
     Ok((cluster, session))
 }
 
@@ -241,35 +242,4 @@ impl Opened {
 
 fn code(error: &anyhow::Error) -> Option<Code> {
     error.downcast_ref::<Failure>().map(|failure| failure.code)
-}
-
-/// On a terminal, shows the keys of hosts that are not known yet and asks once for all of them; whether they were accepted.
-pub(super) async fn accept_new_keys(cluster: &Cluster, session: &Session) -> Result<bool> {
-    let unknown: Vec<_> = session
-        .unreachable()
-        .into_values()
-        .filter(|error| !error.host_keys.is_empty())
-        .collect();
-    if unknown.is_empty() || !confirm::terminal() {
-        return Ok(false);
-    }
-    let mut question = String::from("These hosts are not in known_hosts:\n");
-    for error in &unknown {
-        for key in &error.host_keys {
-            let _ = writeln!(question, "  {}  {}", error.host, key.fingerprint);
-        }
-    }
-    question.push_str("Compare them with what each machine shows on its console. Trust them");
-    if !confirm::yes(question).await? {
-        return Ok(false);
-    }
-    let mut names = Vec::new();
-    for error in &unknown {
-        if let Some(host) = cluster.host(&error.host) {
-            ssh::accept(host, &error.host_keys)?;
-            names.push(error.host.as_str());
-        }
-    }
-    session.connect_again(&names).await;
-    Ok(true)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
+    host_keys,
     look::Look,
-    open,
     run::{Ending, Run},
 };
 use crate::{
@@ -41,7 +41,7 @@ pub async fn run(args: &StatusArgs) -> Result<Code> {
 
 async fn show(look: &Look, args: &StatusArgs) -> Result<Ending> {
     let mut first = look.once(&args.inventory).await?.status;
-    if open::accept_new_keys(&look.cluster, &look.session).await? {
+    if host_keys::ask(&look.cluster, &look.session).await? {
         first = look.once(&args.inventory).await?.status;
     }
     let Some(seconds) = args.watch else {

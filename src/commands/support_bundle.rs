@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{
+    host_keys,
     look::{Look, View},
-    open,
     run::{Ending, Run},
 };
 use crate::{
@@ -65,7 +65,7 @@ async fn collect(look: &Look, args: &SupportBundleArgs) -> Result<Ending> {
     // Before anybody is asked: a file that cannot be written is said at once.
     let mut archive = Archive::create(&path, &root, &redactor, engine::now())?;
     let mut view = look.once(&args.inventory).await?;
-    if open::accept_new_keys(&look.cluster, &look.session).await? {
+    if host_keys::ask(&look.cluster, &look.session).await? {
         view = look.once(&args.inventory).await?;
     }
     let mut manifest = Manifest {

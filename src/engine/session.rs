@@ -29,6 +29,8 @@ const BUSY: Duration = Duration::from_secs(8);
 #[derive(Debug, Default)]
 pub struct Options {
     pub accept_new_host_keys: bool,
+    /// Somebody will be asked about hosts whose keys are not known yet; they are reported by [`Session::report_unknown`] only.
+    pub asks_for_host_keys: bool,
     /// By host name.
     pub sudo_passwords: BTreeMap<String, Secret>,
     /// What is known before the run; grows by what scripts capture.
@@ -187,13 +189,35 @@ impl Session {
 
     /// Works without this host from now on.
     pub(super) fn leave_out(&self, error: ConnectError) {
+        if !self.0.options.asks_for_host_keys || error.host_keys.is_empty() {
+            self.report(&error);
+        }
+        self.log(&format!("{error}\n{}", error.detail.join("\n")));
+        lock(&self.0.unreachable).insert(error.host.clone(), error);
+    }
+
+    fn report(&self, error: &ConnectError) {
         self.event(Event::HostUnreachable {
             host: error.host.clone(),
             reason: error.message.clone(),
             hint: error.hint.clone(),
         });
-        self.log(&format!("{error}\n{}", error.detail.join("\n")));
-        lock(&self.0.unreachable).insert(error.host.clone(), error);
+    }
+
+    /// Hosts whose keys are not known yet.
+    pub fn unknown(&self) -> Vec<ConnectError> {
+        let unreachable = lock(&self.0.unreachable);
+        let unknown = unreachable
+            .values()
+            .filter(|error| !error.host_keys.is_empty());
+        unknown.cloned().collect()
+    }
+
+    /// Reports those hosts, whose keys nobody has accepted.
+    pub fn report_unknown(&self) {
+        for error in self.unknown() {
+            self.report(&error);
+        }
     }
 
     /// Hosts that could not be worked on, with the reason.

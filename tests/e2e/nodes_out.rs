@@ -218,6 +218,7 @@ fn there_and_back(lab: &Lab) {
     let again = lab.run(&["maintenance", "on"], &["w1"]).ok();
     assert!(again.text().contains("nothing to do"), "{}", again.text());
     // `up` leaves a node in maintenance as it is.
+    lab.settled();
     lab.nothing_to_do();
     lab.run(&["maintenance", "off"], &["w1"]).ok();
     assert_eq!(state(lab), before);

@@ -1,10 +1,10 @@
 //! Looks at the hosts: connects, reads facts, and lets one of them ask the network which addresses are free.
 
-use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 
-use super::ask::Person;
+use super::{super::host_keys, ask::Person};
 use crate::{
     cli::InitArgs,
     draft::{Answers, Seen, Sight, node_addresses, to_probe},
@@ -13,7 +13,7 @@ use crate::{
     inventory::{Cluster, Host, LoadOptions, edit::NewHost, load_text},
     remote::Script,
     report::{self, Reporter},
-    ssh, templates,
+    templates,
 };
 
 /// What is seen of the hosts; fills in their node addresses. Fails with [`Code::Unreachable`] when one cannot be worked on.
@@ -27,6 +27,7 @@ pub async fn look(
     let shown = report::spawn(report::Format::Plain, receiver, false, None);
     let options = Options {
         accept_new_host_keys: args.accept_new_host_keys,
+        asks_for_host_keys: person.is_some(),
         stop: Stop::on_signals()?,
         ..Options::default()
     };
@@ -91,32 +92,13 @@ async fn trust(
     session: &Session,
     person: Option<&mut dyn Person>,
 ) -> Result<()> {
-    let unknown: Vec<_> = session
-        .unreachable()
-        .into_values()
-        .filter(|error| !error.host_keys.is_empty())
-        .collect();
+    let unknown = session.unknown();
     let Some(person) = person.filter(|_| !unknown.is_empty()) else {
         return Ok(());
     };
-    let mut question = String::from("These hosts are not in known_hosts:\n");
-    for error in &unknown {
-        for key in &error.host_keys {
-            let _ = writeln!(question, "  {}  {}", error.host, key.fingerprint);
-        }
-    }
-    question.push_str("Compare them with what each machine shows on its console. Trust them");
-    if !tokio::task::block_in_place(|| person.confirm(&question))? {
-        return Ok(());
-    }
-    for error in &unknown {
-        if let Some(host) = cluster.host(&error.host) {
-            ssh::accept(host, &error.host_keys)?;
-        }
-    }
-    let names: Vec<&str> = unknown.iter().map(|error| error.host.as_str()).collect();
-    session.connect_again(&names).await;
-    Ok(())
+    let question = host_keys::question(&unknown);
+    let trusted = tokio::task::block_in_place(|| person.confirm(&question))?;
+    host_keys::answered(cluster, session, &unknown, trusted).await
 }
 
 async fn see(session: &Session, cluster: &Cluster, hosts: &mut [NewHost]) -> Result<Seen> {

@@ -1,6 +1,6 @@
 //! What kubeadm is told: its configuration documents for a host, and the patches that make a node different from the others.
 //!
-//! kubeadm's own API is v1beta3 up to Kubernetes 1.30 and v1beta4 from 1.31 (FACTS 1.1): flags are a map in the one and a list in
+//! kubeadm's own API is v1beta3 up to Kubernetes 1.30 and v1beta4 from 1.31 (its `apis/kubeadm` packages): flags are a map in the one and a list in
 //! the other, environment of components exists only in the other.
 
 mod cluster;
