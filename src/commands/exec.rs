@@ -41,13 +41,14 @@ pub async fn run(args: &ExecArgs) -> Result<u8> {
 }
 
 async fn connect(run: &Run, cluster: &Cluster, args: &ExecArgs) -> Result<(Cluster, Session)> {
-    let secrets = secrets::of_cluster(cluster)?;
+    // None of them is needed; those that are here are kept out of what is shown.
+    let (secrets, _) = secrets::at_hand(cluster);
     open::connect(run, cluster, None, secrets, &args.reach).await
 }
 
 /// The inventory with the hosts that are meant, and no other.
 fn chosen(args: &ExecArgs) -> Result<Cluster> {
-    let mut cluster = inventory::load_with(&args.inventory, &super::bundle_from_environment())?;
+    let mut cluster = open::reachable_cluster(&args.inventory)?;
     open::reach(&mut cluster, &args.reach);
     // What the inventory warns of is about the cluster, not about this command.
     cluster.warnings.clear();

@@ -14,7 +14,7 @@ use super::{
     run::{Ending, Run},
 };
 use crate::{
-    cli::KubeconfigArgs,
+    cli::{Format, KubeconfigArgs},
     digest,
     failure::{Code, Failure},
     inventory::Cluster,
@@ -24,9 +24,9 @@ use crate::{
 
 pub async fn run(args: &KubeconfigArgs) -> Result<Code> {
     let run = Run::start("kubeconfig", &args.target.output);
-    let (session, end) = match Opened::new(&run, &args.target).await {
+    let (session, end) = match Opened::bare(&run, &args.target).await {
         Ok(opened) => {
-            let end = fetch(&opened, args.out.as_deref()).await;
+            let end = fetch(&opened, args).await;
             (Some(opened.session), end)
         }
         Err(error) => (None, Err(error)),
@@ -34,7 +34,7 @@ pub async fn run(args: &KubeconfigArgs) -> Result<Code> {
     run.finish(session, end).await
 }
 
-async fn fetch(opened: &Opened, out: Option<&Path>) -> Result<Ending> {
+async fn fetch(opened: &Opened, args: &KubeconfigArgs) -> Result<Ending> {
     let seen = opened.facts().await?;
     let has = |host: &str| {
         seen.hosts
@@ -50,11 +50,16 @@ async fn fetch(opened: &Opened, out: Option<&Path>) -> Result<Ending> {
         .hint("make the cluster first: baremetal up")
         .into());
     }
-    let path = out.map_or_else(|| default_path(&opened.cluster), Path::to_owned);
+    let own = || default_path(&opened.cluster);
+    let path = args.out.clone().unwrap_or_else(own);
     let config = read(opened, &seen.elected).await?;
     write(&path, &config)?;
     Ok(Ending {
-        result: format!("{}\n", path.display()),
+        result: match args.target.output.output {
+            Format::Text => format!("{}\n", path.display()),
+            // Events tell it.
+            Format::Json => String::new(),
+        },
         ..Ending::new(Code::Done, format!("wrote {}", path.display()))
     })
 }

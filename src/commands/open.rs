@@ -100,10 +100,23 @@ pub(super) fn bare_cluster(target: &Target) -> Result<Cluster> {
 }
 
 pub(super) fn any_version(inventory: &Path, source: &SourceArgs) -> Option<Cluster> {
-    let mut options = super::load_options(source);
-    options.bundle = None;
-    options.kubernetes = Some(ANY_VERSION);
+    of_any_version(inventory, super::load_options(source))
+}
+
+fn of_any_version(inventory: &Path, options: LoadOptions) -> Option<Cluster> {
+    let options = LoadOptions {
+        bundle: None,
+        kubernetes: Some(ANY_VERSION),
+        ..options
+    };
     inventory::load_with(inventory, &options).ok()
+}
+
+/// A cluster of which only the hosts matter, and how they are reached: no bundle that is gone keeps anybody from them.
+pub(super) fn reachable_cluster(inventory: &Path) -> Result<Cluster> {
+    let options = super::bundle_from_environment();
+    inventory::load_with(inventory, &options)
+        .or_else(|error| of_any_version(inventory, options).ok_or(error))
 }
 
 const ANY_VERSION: semver::Version = semver::Version::new(1, 33, 0);

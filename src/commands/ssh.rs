@@ -4,6 +4,7 @@ use std::{io::IsTerminal as _, os::unix::process::ExitStatusExt as _, process::E
 
 use anyhow::{Context as _, Result};
 
+use super::open;
 use crate::{
     cli::SshArgs,
     failure::{Code, Failure},
@@ -13,7 +14,7 @@ use crate::{
 
 /// Runs `ssh` in the foreground; the exit code is its own.
 pub async fn run(args: &SshArgs) -> Result<u8> {
-    let cluster = inventory::load_with(&args.inventory, &super::bundle_from_environment())?;
+    let cluster = open::reachable_cluster(&args.inventory)?;
     let host = named(&cluster, &args.host)?;
     let line = match args.command.as_slice() {
         [] => None,

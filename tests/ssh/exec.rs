@@ -136,3 +136,26 @@ fn ssh_goes_the_way_of_the_inventory_and_passes_the_exit_code_on() {
         unknown.stderr
     );
 }
+
+/// What `up` would need is not there; whoever wants to see to a host gets there all the same.
+#[test]
+fn neither_a_bundle_nor_a_key_is_needed_to_get_at_a_host() {
+    let hosts = Hosts::start();
+    let path = hosts.sshd.file("inventory.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let bare =
+        "artifacts: {bundle: ./gone}\ncontrol-plane: {encryption: {key: {env: BM_NOT_SET}}}\n";
+    std::fs::write(&path, text.replace("kubernetes: 1.33.4\n", bare)).unwrap();
+    let line = "umask; echo here";
+    let end = hosts.run("exec", &["--limit", "cp1", "--", line]).ok();
+    // As after a login, not as our own scripts.
+    assert_eq!(end.stdout, "== cp1\n0022\nhere\n");
+    assert_eq!(
+        hosts.run("ssh", &["cp1", "--", "echo here"]).ok().stdout,
+        "here\n"
+    );
+    let kubeconfig = hosts.run("kubeconfig", &["--output", "json"]).code(4);
+    for line in kubeconfig.stdout.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect(line);
+    }
+}
