@@ -24,7 +24,7 @@ use crate::{
 
 pub async fn run(args: &KubeconfigArgs) -> Result<Code> {
     let run = Run::start("kubeconfig", &args.target.output);
-    let (session, end) = match Opened::bare(&run, &args.target).await {
+    let (session, end) = match Box::pin(Opened::bare(&run, &args.target)).await {
         Ok(opened) => {
             let end = fetch(&opened, args).await;
             (Some(opened.session), end)

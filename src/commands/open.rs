@@ -100,14 +100,14 @@ pub(super) fn bare_cluster(target: &Target) -> Result<Cluster> {
 }
 
 pub(super) fn any_version(inventory: &Path, source: &SourceArgs) -> Option<Cluster> {
-    of_any_version(inventory, super::load_options(source))
+    of_any_version(inventory, &super::load_options(source))
 }
 
-fn of_any_version(inventory: &Path, options: LoadOptions) -> Option<Cluster> {
+fn of_any_version(inventory: &Path, options: &LoadOptions) -> Option<Cluster> {
     let options = LoadOptions {
         bundle: None,
         kubernetes: Some(ANY_VERSION),
-        ..options
+        ..options.clone()
     };
     inventory::load_with(inventory, &options).ok()
 }
@@ -116,7 +116,7 @@ fn of_any_version(inventory: &Path, options: LoadOptions) -> Option<Cluster> {
 pub(super) fn reachable_cluster(inventory: &Path) -> Result<Cluster> {
     let options = super::bundle_from_environment();
     inventory::load_with(inventory, &options)
-        .or_else(|error| of_any_version(inventory, options).ok_or(error))
+        .or_else(|error| of_any_version(inventory, &options).ok_or(error))
 }
 
 const ANY_VERSION: semver::Version = semver::Version::new(1, 33, 0);

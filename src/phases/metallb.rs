@@ -19,6 +19,16 @@ use crate::{
 const ID: PhaseId = PhaseId::MetalLb;
 const NAMESPACE: &str = "metallb-system";
 
+/// What the inventory's pools, peers and profiles become.
+const OBJECTS: &[&str] = &[
+    "ipaddresspools.metallb.io",
+    "l2advertisements.metallb.io",
+    "bgpadvertisements.metallb.io",
+    "bgppeers.metallb.io",
+    "bfdprofiles.metallb.io",
+    "communities.metallb.io",
+];
+
 pub(super) fn units(cluster: &Cluster, artifacts: &Artifacts) -> Result<Vec<Unit>> {
     let Some(metallb) = &cluster.metallb else {
         return Ok(Vec::new());
@@ -32,7 +42,9 @@ pub(super) fn units(cluster: &Cluster, artifacts: &Artifacts) -> Result<Vec<Unit
     };
     Ok(vec![
         Unit::new(ID, installation(cluster, metallb, artifacts)),
-        Unit::new(ID, objects).with_secrets(passwords(metallb)),
+        Unit::new(ID, objects)
+            .with_secrets(passwords(metallb))
+            .owning(OBJECTS),
     ])
 }
 

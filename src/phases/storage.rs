@@ -49,7 +49,8 @@ pub(super) fn units(cluster: &Cluster) -> Result<Vec<Unit>> {
     };
     Ok(vec![
         Unit::new(ID, chart).with_secrets(credentials(longhorn)),
-        Unit::new(ID, objects),
+        Unit::new(ID, objects)
+            .owning(&["storageclasses.storage.k8s.io", "recurringjobs.longhorn.io"]),
     ])
 }
 

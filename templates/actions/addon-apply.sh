@@ -6,9 +6,21 @@ apply() {
 	apply_end=$(($(date +%s) + 120))
 	until kube apply --server-side --force-conflicts "--field-manager=$1" -f "$2" 2>"$BM/apply.err"; do
 		cat "$BM/apply.err" >&2
+		if replaceable; then continue; fi
 		grep -Eq "$passing" "$BM/apply.err" && [ "$(date +%s)" -lt "$apply_end" ] || return 1
 		say "waiting: $(tail -n 1 "$BM/apply.err")"
 		sleep 2
+	done
+}
+
+# Takes away the storage classes that file apply.err says cannot be changed in place; false when it names none. Volumes have
+# their own copy of what a class says.
+replaceable() {
+	classes=$(sed -n 's/.*The StorageClass "\([^"]*\)" is invalid:.*\(are forbidden\|is immutable\).*/\1/p' "$BM/apply.err")
+	[ -n "$classes" ] || return 1
+	for class in $classes; do
+		say "making storage class $class anew: it cannot be changed in place"
+		kube delete storageclass "$class" --ignore-not-found
 	done
 }
 
@@ -20,6 +32,14 @@ apply_base() {
 apply_manifest() {
 	apply_base "$1"
 	render "$@" >"$BM/$1.rendered.yaml"
+	# Before what is new: a pool of addresses under another name would overlap the old one.
+	if [ -f "$BM/$1.owned" ]; then
+		read -r left_namespace <"$BM/$1.owned"
+		for left in $(superfluous "$1"); do
+			say "taking away $left"
+			kube -n "$left_namespace" delete "$left" --ignore-not-found
+		done
+	fi
 	apply baremetal "$BM/$1.rendered.yaml"
 }
 

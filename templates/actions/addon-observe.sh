@@ -33,7 +33,14 @@ manifest_of() {
 	base "$manifest_name"
 	if [ -s "$BM/$manifest_name.base.yaml" ]; then differs baremetal-base "$BM/$manifest_name.base.yaml" || return $?; fi
 	render "$@" >"$BM/$manifest_name.rendered.yaml" || return 2
-	differs baremetal "$BM/$manifest_name.rendered.yaml"
+	manifest_status=0
+	differs baremetal "$BM/$manifest_name.rendered.yaml" || manifest_status=$?
+	if [ -f "$BM/$manifest_name.owned" ]; then
+		superfluous "$manifest_name" >"$BM/$manifest_name.left"
+		sed 's/^/-/' "$BM/$manifest_name.left"
+		if [ -s "$BM/$manifest_name.left" ] && [ "$manifest_status" = 0 ]; then return 1; fi
+	fi
+	return "$manifest_status"
 }
 
 # Values of release $1 in namespace $2, once its namespace and Secrets are as they should be.

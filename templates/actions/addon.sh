@@ -17,6 +17,17 @@ base() {
 	done <"$BM/$1.secrets" >>"$base_out"
 }
 
+# Objects of add-on $1 that are live and that its manifest no longer has, one `kind/name` a line: NAME.owned is a line with their
+# namespace, then one with each kind; NAME.kept has those of the manifest. A kind that nobody has defined has no objects.
+superfluous() {
+	{
+		read -r left_namespace
+		while read -r left_kind; do
+			kube -n "$left_namespace" get "$left_kind" -l "baremetal.dev/objects-of=$1" --ignore-not-found -o name 2>/dev/null </dev/null || :
+		done
+	} <"$BM/$1.owned" | grep -vxFf "$BM/$1.kept" || :
+}
+
 # What controllers write into their own objects is not ours to say.
 without_ca_bundles() { sed '/^ *caBundle:/d' "$@"; }
 

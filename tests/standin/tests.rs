@@ -301,6 +301,51 @@ async fn server_side_apply_forgets_what_is_left_out_and_counts_dry_runs_as_nothi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_changed_is_refused_as_the_real_server_does() {
+    let mut cluster = Cluster::new(1);
+    cluster.start(0);
+    let api = cluster.api(0);
+    eventually("namespaces", Duration::from_secs(20), async || {
+        api.get("/api/v1/namespaces/default").await.is_ok()
+    })
+    .await;
+    let kind = kinds::of("StorageClass");
+    let apply = async |replicas: &str, dry: bool| {
+        let class = json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast"},
+            "provisioner": "driver.longhorn.io", "parameters": {"numberOfReplicas": replicas},
+        });
+        crate::kubectl::send(&api, &kind, &class, "one", true, dry).await
+    };
+    apply("2", false).await.unwrap();
+    apply("2", false).await.unwrap();
+    for dry in [true, false] {
+        let refused = apply("3", dry).await.unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "The StorageClass \"fast\" is invalid: parameters: Forbidden: updates to parameters are forbidden."
+        );
+    }
+}
+
+#[test]
+fn pools_of_the_same_addresses_are_refused_as_metallbs_webhook_does() {
+    use crate::apiserver::schema::apart;
+    let pool = |name: &str, addresses: &str| json!({"metadata": {"name": name}, "spec": {"addresses": [addresses]}});
+    let old = pool("default", "10.0.0.200-10.0.0.219");
+    for (addresses, fits) in [
+        ("10.0.0.200-10.0.0.219", false),
+        ("10.0.0.219/32", false),
+        ("10.0.0.0/24", false),
+        ("10.0.0.220-10.0.0.230", true),
+        ("fd00::/120", true),
+    ] {
+        let found = apart(&pool("main", addresses), [&old].into_iter());
+        assert_eq!(found.is_ok(), fits, "{addresses}: {found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_and_nodes_may_not_do_what_administrators_may() {
     let mut cluster = Cluster::new(1);
     cluster.start(0);

@@ -2,6 +2,7 @@
 //! add-ons are all units, observed by `kubectl diff` or `helm`, applied by `kubectl apply --server-side` or `helm upgrade`.
 
 mod kustomization;
+mod owned;
 mod prepare;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub(crate) struct Unit {
     pub secrets: Vec<SecretObject>,
     /// Whether the namespace is ours to make; a manifest may bring its own.
     pub makes_namespace: bool,
+    /// Kinds (`ipaddresspools.metallb.io`) whose objects go when our own manifest no longer has them.
+    pub owned: &'static [&'static str],
 }
 
 /// A Secret whose values the user brings.
@@ -60,7 +63,13 @@ impl Unit {
             addon,
             secrets: Vec::new(),
             makes_namespace,
+            owned: &[],
         }
+    }
+
+    pub(super) fn owning(mut self, kinds: &'static [&'static str]) -> Self {
+        self.owned = kinds;
+        self
     }
 
     /// The namespace is made before anything else, although nothing is said of its labels.

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 
-use super::{Unit, blob_path, kustomization};
+use super::{Unit, blob_path, kustomization, owned};
 use crate::{
     artifacts::{Artifacts, Kind},
     failure::{Code, Failure},
@@ -149,7 +149,9 @@ pub(crate) fn prepare(unit: &Unit, cluster: &Cluster, artifacts: &Artifacts) -> 
     };
     let method = match &addon.source {
         AddonSource::Manifest(text) => {
-            attach("yaml", text.clone().into_bytes());
+            for (suffix, content) in owned::manifest(unit, text)? {
+                attach(suffix, content.into_bytes());
+            }
             Method::File
         }
         AddonSource::Files(paths) => {

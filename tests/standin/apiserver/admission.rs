@@ -57,13 +57,32 @@ pub async fn check(
     }
     if kind.group == "metallb.io" {
         metallb_webhook(objects, namespace).await?;
-        schema::metallb(kind, body).map_err(|problem| {
-            Failure::new(
-                403,
-                "Forbidden",
-                format!("admission webhook denied the request: {problem}"),
-            )
-        })?;
+        let denied = |problem: String| {
+            let message = format!("admission webhook denied the request: {problem}");
+            Failure::new(403, "Forbidden", message)
+        };
+        schema::metallb(kind, body).map_err(denied)?;
+        if kind.kind == "IPAddressPool" {
+            let pools = objects.list(kind, Some(namespace)).await?;
+            let others = pools.iter().filter(|pool| pool["metadata"]["name"] != name);
+            schema::apart(body, others).map_err(denied)?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a change of what stays for ever as it was made.
+pub fn immutable(kind: &Kind, old: Option<&Value>, new: &Value) -> Result<(), Failure> {
+    let Some(old) = old.filter(|_| kind.kind == "StorageClass") else {
+        return Ok(());
+    };
+    for field in ["parameters", "provisioner", "reclaimPolicy"] {
+        if old[field] != new[field] {
+            let name = new["metadata"]["name"].as_str().unwrap_or_default();
+            return Err(Failure::invalid(format!(
+                "StorageClass {name:?} is invalid: {field}: Forbidden: updates to {field} are forbidden."
+            )));
+        }
     }
     Ok(())
 }

@@ -121,6 +121,7 @@ impl Objects {
             let mut after = change(before.clone())?;
             after.revision = before.as_ref().map_or(0, |before| before.revision);
             let old = before.as_ref().map(|before| before.object.clone());
+            admission::immutable(kind, old.as_ref(), &after.object)?;
             finish(kind, old.as_ref(), &mut after.object, at);
             let same = before.is_some_and(|before| {
                 before.object == after.object && before.applied == after.applied

@@ -1,5 +1,7 @@
 //! Field names of the kinds whose typing mistakes must not go unnoticed. Pure.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use crate::kinds::Kind;
@@ -153,6 +155,44 @@ pub fn metallb(kind: &Kind, object: &Value) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a pool that has addresses of another one.
+pub fn apart<'a>(pool: &Value, others: impl Iterator<Item = &'a Value>) -> Result<(), String> {
+    let ranges = |pool: &Value| -> Vec<(String, IpAddr, IpAddr)> {
+        let all = pool["spec"]["addresses"].as_array();
+        let texts = all.into_iter().flatten().filter_map(Value::as_str);
+        texts
+            .filter_map(|text| {
+                let (from, to) = ends(text)?;
+                Some((text.to_owned(), from, to))
+            })
+            .collect()
+    };
+    let own = ranges(pool);
+    for other in others {
+        for (text, from, to) in ranges(other) {
+            if let Some((mine, ..)) = own
+                .iter()
+                .find(|(_, low, high)| *low <= to && from <= *high)
+            {
+                let name = other["metadata"]["name"].as_str().unwrap_or_default();
+                return Err(format!(
+                    "CIDR {mine:?} overlaps with already defined CIDR {text:?} of pool {name:?}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// First and last address of a range or a network.
+fn ends(text: &str) -> Option<(IpAddr, IpAddr)> {
+    if let Some((from, to)) = text.split_once('-') {
+        return Some((from.trim().parse().ok()?, to.trim().parse().ok()?));
+    }
+    let net: ipnet::IpNet = text.parse().ok()?;
+    Some((net.network(), net.broadcast()))
 }
 
 fn range(text: &str) -> bool {

@@ -38,6 +38,7 @@ impl std::fmt::Display for Status {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.reason.as_str() {
             "" => write!(out, "Error from server: {}", self.message),
+            "Invalid" => write!(out, "The {}", self.message),
             reason => write!(out, "Error from server ({reason}): {}", self.message),
         }
     }
