@@ -241,6 +241,11 @@ fn the_help_of_every_command_has_an_example() {
             help.contains("Example") && help.contains(&example.join(" ")),
             "{verb:?}:\n{help}"
         );
+        // On a terminal of 80 columns a longer line is broken, and pasted as two commands.
+        let (_, examples) = help.split_once("Example").unwrap();
+        for line in examples.lines().filter(|line| line.starts_with("  ")) {
+            assert!(line.chars().count() <= 78, "{verb:?}: {line}");
+        }
     }
 }
 

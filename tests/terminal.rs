@@ -31,6 +31,7 @@ fn desk() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let text = format!("{GOOD}  w2: {{address: 10.0.0.22, group: edge}}\ngroups: {{edge: {{}}}}\n");
     fs::write(directory.path().join("inventory.yaml"), text).unwrap();
+    fs::write(directory.path().join("up.xml"), "<testsuites/>\n").unwrap();
     fs::create_dir_all(directory.path().join("state/baremetal/runs/homelab")).unwrap();
     directory
 }
@@ -55,6 +56,15 @@ fn names_of_the_inventory_are_completed() {
         (
             &["check", "inventory.yaml", "--skip-check", "sw"],
             &["swap"],
+        ),
+        (
+            &["verify", "inventory.yaml", "--skip-check", "dn"],
+            &["dns"],
+        ),
+        // A report of a former run stands there, and is no inventory.
+        (
+            &["up", "--junit", "up.xml", "inventory.yaml", "--limit", "ed"],
+            &["edge"],
         ),
         (&["report", "--cluster", "h"], &["homelab"]),
         (&["up", "inv"], &["inventory.yaml"]),

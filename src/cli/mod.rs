@@ -46,17 +46,17 @@ pub struct Cli {
 pub enum Command {
     /// Make the hosts of an inventory the cluster that it describes; run again, it changes nothing
     #[command(
-        after_help = "Examples:\n  baremetal up inventory.yaml\n  baremetal up inventory.yaml --limit 'role:worker,!w2'    # members alone; nobody joins\n  baremetal up inventory.yaml --bundle ./bundle --output json --junit up.xml"
+        after_help = "Examples:\n  baremetal up inventory.yaml\n  baremetal up inventory.yaml --limit 'role:worker,!w2'  # nobody joins\n  baremetal up inventory.yaml --bundle ./bundle --output json --junit up.xml"
     )]
     Up(UpArgs),
     /// Show what `up` would do, in execution order, with the difference of every file; changes nothing
     #[command(
-        after_help = "Examples:\n  baremetal plan inventory.yaml\n  baremetal plan inventory.yaml --exit-code    # 7 when there is something to do"
+        after_help = "Examples:\n  baremetal plan inventory.yaml\n  baremetal plan inventory.yaml --exit-code  # 7: there is something to do"
     )]
     Plan(PlanArgs),
     /// Join hosts to a cluster that runs; nothing else is touched but what must learn of them
     #[command(
-        after_help = "Examples:\n  baremetal add-node inventory.yaml w3                          # stands in the inventory\n  baremetal add-node inventory.yaml w4=10.0.0.24 w5=10.0.0.25   # written into it\n  baremetal add-node inventory.yaml cp2=10.0.0.12 cp3=10.0.0.13 --role control-plane\n  baremetal add-node inventory.yaml w3 --dry-run"
+        after_help = "Examples:\n  baremetal add-node inventory.yaml w3                    # stands in the file\n  baremetal add-node inventory.yaml w4=10.0.0.24 w5=10.0.0.25 # written there\n  baremetal add-node inventory.yaml cp2=10.0.0.12 cp3=10.0.0.13 \\\n    --role control-plane\n  baremetal add-node inventory.yaml w3 --dry-run"
     )]
     AddNode(Box<AddNodeArgs>),
     /// Run every preflight check on every host; changes nothing
@@ -76,7 +76,7 @@ pub enum Command {
     SupportBundle(SupportBundleArgs),
     /// Prove that the cluster does what it is for, with real objects that are removed again
     #[command(
-        after_help = "Examples:\n  baremetal verify inventory.yaml\n  baremetal verify inventory.yaml --quick                  # makes nothing\n  baremetal verify inventory.yaml --failover               # the virtual IP moves while a client watches\n  baremetal verify inventory.yaml --failover=node --max-gap 10s"
+        after_help = "Examples:\n  baremetal verify inventory.yaml\n  baremetal verify inventory.yaml --quick      # makes nothing\n  baremetal verify inventory.yaml --failover   # the virtual IP moves, watched\n  baremetal verify inventory.yaml --failover=node --max-gap 10s"
     )]
     Verify(VerifyArgs),
     /// Take a node out of service for a while, and bring it back
@@ -89,12 +89,12 @@ pub enum Command {
     },
     /// Drain nodes, take them out of etcd and the cluster, reset their hosts and edit the inventory; dead machines too
     #[command(
-        after_help = "Examples:\n  baremetal remove-node inventory.yaml w2\n  baremetal remove-node inventory.yaml cp1 --dead --keep-entry    # its replacement joins with `up`\n  baremetal remove-node inventory.yaml w2 w3 --yes=homelab"
+        after_help = "Examples:\n  baremetal remove-node inventory.yaml w2\n  baremetal remove-node inventory.yaml cp1 --dead --keep-entry # replaced\n  baremetal remove-node inventory.yaml w2 w3 --yes=homelab"
     )]
     RemoveNode(RemoveNodeArgs),
     /// Write a first inventory: asks, looks at the hosts, and proposes what fits them
     #[command(
-        after_help = "Examples:\n  baremetal init\n  baremetal init cluster.yaml --host 'cp1 10.0.0.11' --host 'cp2 10.0.0.12' --host 'cp3 10.0.0.13' --yes\n  baremetal init cluster.yaml --from-kubespray inventory/mycluster"
+        after_help = "Examples:\n  baremetal init\n  baremetal init cluster.yaml --host 'cp1 10.0.0.11' \\\n    --host 'cp2 10.0.0.12' --host 'cp3 10.0.0.13' --yes\n  baremetal init cluster.yaml --from-kubespray inventory/mycluster"
     )]
     Init(Box<InitArgs>),
     /// Write every file of every host into a directory, without connecting to any
@@ -102,7 +102,7 @@ pub enum Command {
     Render(RenderArgs),
     /// End the cluster and make it again on the same hosts, keeping what `up` would not change; for pipelines
     #[command(
-        after_help = "Examples:\n  baremetal rebuild inventory.yaml --yes=homelab --output json --junit rebuild.xml\n  baremetal rebuild lab.yaml --yes=lab --recreate-lab"
+        after_help = "Examples:\n  baremetal rebuild inventory.yaml --yes=homelab \\\n    --output json --junit rebuild.xml\n  baremetal rebuild lab.yaml --yes=lab --recreate-lab"
     )]
     Rebuild(RebuildArgs),
     /// Give hosts back as they were before `up`: asks for the cluster's name first; running it again changes nothing
@@ -115,7 +115,7 @@ pub enum Command {
     Kubeconfig(KubeconfigArgs),
     /// Run a command on many hosts, as root, with the connections and limits of `up`
     #[command(
-        after_help = "Examples:\n  baremetal exec inventory.yaml -- systemctl is-active kubelet\n  baremetal exec inventory.yaml --limit 'role:worker,!w2' -- 'df -h /var | tail -n 1'"
+        after_help = "Examples:\n  baremetal exec inventory.yaml -- systemctl is-active kubelet\n  baremetal exec inventory.yaml --limit 'role:worker,!w2' -- \\\n    'df -h /var | tail -n 1'"
     )]
     Exec(ExecArgs),
     /// Open a shell on a host, or run a command there, with the inventory's user, port, key and jump host
@@ -125,7 +125,7 @@ pub enum Command {
     Ssh(SshArgs),
     /// Draw a run as one HTML file: hosts on a time axis, why it took so long, what failed; lists the runs kept
     #[command(
-        after_help = "Examples:\n  baremetal report                           # the runs that are kept\n  baremetal report --last\n  baremetal report --last --cluster homelab --out up.html\n  baremetal report events.jsonl --out -      # of `--output json`, kept by a pipeline"
+        after_help = "Examples:\n  baremetal report                           # the runs that are kept\n  baremetal report --last\n  baremetal report --last --cluster homelab --out up.html\n  baremetal report events.jsonl --out -   # kept from `--output json`"
     )]
     Report(ReportArgs),
     /// Make, extend and check bundles of binaries, images, charts and manifests for use without internet

@@ -18,7 +18,7 @@ use crate::{
     engine,
     failure::Code,
     inventory::{self, Outline},
-    phases::preflight,
+    phases::{preflight, verify::CLAIMS},
 };
 
 /// Set by the scripts that [`run`] prints: the shell that asks.
@@ -60,15 +60,16 @@ fn typed(words: &[OsString]) -> Vec<OsString> {
 /// The commands with what can only be known here and now: hosts, selectors, checks, runs.
 fn completed(command: Command, line: &[OsString]) -> Command {
     let line = line.to_vec();
+    let verb = command.get_name().to_owned();
     let of_inventories = command
         .get_arguments()
         .any(|argument| argument.get_id() == "inventory");
     command
-        .mut_args(|argument| known(argument, of_inventories, &line))
+        .mut_args(|argument| known(argument, (&verb, of_inventories), &line))
         .mut_subcommands(|verb| completed(verb, &line))
 }
 
-fn known(argument: Arg, of_inventory: bool, line: &[OsString]) -> Arg {
+fn known(argument: Arg, (verb, of_inventory): (&str, bool), line: &[OsString]) -> Arg {
     let line = line.to_vec();
     match argument.get_id().as_str() {
         "limit" => argument.add(ArgValueCompleter::new(move |word: &OsStr| {
@@ -79,9 +80,16 @@ fn known(argument: Arg, of_inventory: bool, line: &[OsString]) -> Arg {
                 beginning(word, here(&line).hosts)
             }))
         }
-        "skip_checks" => argument.add(ArgValueCompleter::new(|word: &OsStr| {
-            beginning(word, preflight::IDS.iter().map(|(id, _)| (*id).to_owned()))
-        })),
+        "skip_checks" => {
+            let ids = if verb == "verify" {
+                CLAIMS
+            } else {
+                preflight::IDS
+            };
+            argument.add(ArgValueCompleter::new(move |word: &OsStr| {
+                beginning(word, ids.iter().map(|(id, _)| (*id).to_owned()))
+            }))
+        }
         "cluster" if !of_inventory => argument.add(ArgValueCompleter::new(|word: &OsStr| {
             let runs = engine::runs().unwrap_or_default();
             beginning(word, names_in(&runs))
@@ -90,11 +98,14 @@ fn known(argument: Arg, of_inventory: bool, line: &[OsString]) -> Arg {
     }
 }
 
-/// Names of the inventory that the command line holds: its first word that is a file.
+/// Names of the inventory that the command line holds: its first word that is a file with hosts.
 fn here(line: &[OsString]) -> Outline {
     let files = line.iter().skip(1).map(|word| expanded(word));
-    let file = files.into_iter().find(|path| path.is_file());
-    file.map(|path| inventory::outline(&path))
+    let mut outlines = files
+        .filter(|path| path.is_file())
+        .map(|path| inventory::outline(&path));
+    outlines
+        .find(|outline| !outline.hosts.is_empty())
         .unwrap_or_default()
 }
 
