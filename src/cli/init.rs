@@ -24,7 +24,7 @@ pub struct InitArgs {
     pub ssh_config: Option<PathBuf>,
     /// Convert an inventory of kubespray's, with its group variables, and list what cannot be carried over
     #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath,
-        conflicts_with_all = ["hosts", "hosts_file", "ssh_hosts", "ssh_config", "cluster", "kubernetes", "control_planes", "user", "key", "jump", "endpoint", "interface", "metallb", "pods", "services", "longhorn", "offline"])]
+        conflicts_with_all = ["hosts", "hosts_file", "ssh_hosts", "ssh_config", "cluster", "kubernetes", "control_planes", "user", "sudo_password", "key", "jump", "endpoint", "interface", "metallb", "pods", "services", "longhorn", "offline"])]
     pub from_kubespray: Option<PathBuf>,
     /// Name of the cluster
     #[arg(long, value_name = "NAME")]
@@ -38,6 +38,9 @@ pub struct InitArgs {
     /// User to log in as; `none` leaves it to ssh
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Where sudo's password comes from, for a user that needs one: `prompt`, `env:NAME` or `file:PATH`
+    #[arg(long, value_name = "SOURCE")]
+    pub sudo_password: Option<String>,
     /// Private key file; left to ssh when not given
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub key: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::inventory::{Role, edit::NewHost};
+use crate::inventory::{Role, SecretSource, edit::NewHost};
 
 /// One host of a line: `NAME ADDRESS [ROLE…]`, `ADDRESS NAME` as in `/etc/hosts`, or an address alone; `USER@` may stand before the
 /// address. Words are parted by spaces, commas or `=`. The error says what is wrong with it.
@@ -71,6 +71,17 @@ pub fn from_list(text: &str) -> Result<Vec<NewHost>, String> {
         hosts.push(host);
     }
     Ok(hosts)
+}
+
+/// Where a secret comes from: `prompt`, `env:NAME` or `file:PATH`. The error says what to write.
+pub fn parse_source(text: &str) -> Result<SecretSource, String> {
+    match text.split_once(':') {
+        None if text == "prompt" => Ok(SecretSource::Prompt),
+        Some(("env", name)) if !name.is_empty() => Ok(SecretSource::Env(name.to_owned())),
+        Some(("file", path)) if !path.is_empty() => Ok(SecretSource::File(path.into())),
+        // It may be the password itself.
+        _ => Err("it is none of `prompt`, `env:NAME` and `file:PATH`".to_owned()),
+    }
 }
 
 /// Gives roles to hosts that have none: the first `planes` are control planes, which run workloads too where no other host does.

@@ -18,12 +18,15 @@ use std::{
     net::IpAddr,
 };
 
-pub use hosts::{assign_roles, from_list, parse_host};
+pub use hosts::{assign_roles, from_list, parse_host, parse_source};
 pub use propose::{node_addresses, propose, to_probe};
 pub use ssh_config::from_ssh_config;
 pub use text::text;
 
-use crate::{inventory::edit::NewHost, observe::InterfaceAddress};
+use crate::{
+    inventory::{SecretSource, edit::NewHost},
+    observe::InterfaceAddress,
+};
 
 /// What is seen of the hosts before anything is decided.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -72,6 +75,8 @@ pub struct Answers {
     /// With roles and node addresses.
     pub hosts: Vec<NewHost>,
     pub user: Option<String>,
+    /// Where sudo's password comes from.
+    pub sudo: Option<SecretSource>,
     /// Jump host.
     pub jump: Option<String>,
     /// Private key file.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{AUTO, Answers, NONE, Proposal, Proposals};
 use crate::{
     inventory::{
-        Role,
+        Role, SecretSource,
         edit::{NewHost, Writing},
     },
     report::text::wrap,
@@ -100,10 +100,18 @@ fn ssh(out: &mut Text, answers: &Answers) {
         ("jump", &answers.jump),
         ("config", &answers.config),
     ];
-    let settings: Vec<(&str, Value)> = settings
+    let settings = settings
         .into_iter()
-        .filter_map(|(key, value)| Some((key, json!(value.as_ref()?))))
-        .collect();
+        .filter_map(|(key, value)| Some((key, json!(value.as_ref()?))));
+    let sudo = answers.sudo.as_ref().map(|source| {
+        let source = match source {
+            SecretSource::Prompt => json!("prompt"),
+            SecretSource::Env(name) => json!({ "env": name }),
+            SecretSource::File(path) => json!({ "file": path }),
+        };
+        ("sudo-password", source)
+    });
+    let settings: Vec<(&str, Value)> = settings.chain(sudo).collect();
     if settings.is_empty() {
         return;
     }

@@ -3,16 +3,21 @@
 use std::{collections::BTreeSet, net::IpAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
+use ipnet::IpNet;
 
-use super::{super::host_keys, ask::Person};
+use super::{
+    super::{host_keys, secrets},
+    ask::Person,
+};
 use crate::{
     cli::InitArgs,
     draft::{Answers, Seen, Sight, node_addresses, to_probe},
     engine::{Options, Session, Stop},
     failure::{Code, Failure},
-    inventory::{Cluster, Host, LoadOptions, edit::NewHost, load_text},
+    inventory::{Cluster, Host, LoadOptions, Sudo, edit::NewHost, load_text},
     remote::Script,
     report::{self, Reporter},
+    ssh::Kind,
     templates,
 };
 
@@ -26,6 +31,7 @@ pub async fn look(
     let (reporter, receiver) = Reporter::new();
     let shown = report::spawn(report::Format::Plain, receiver, false, None);
     let options = Options {
+        sudo_passwords: secrets::sudo_passwords(&cluster)?,
         accept_new_host_keys: args.accept_new_host_keys,
         asks_for_host_keys: person.is_some(),
         stop: Stop::on_signals()?,
@@ -68,6 +74,10 @@ fn reachable(model: &Host, host: &NewHost, answers: &Answers) -> Host {
             .or_else(|| answers.key.as_ref().map(expanded)),
         jump: host.ssh_jump.clone().or_else(|| answers.jump.clone()),
         config: answers.config.as_ref().map(expanded),
+        sudo: match &answers.sudo {
+            Some(source) => Sudo::Password(source.clone()),
+            None => Sudo::Passwordless,
+        },
         ..crate::inventory::Ssh::default()
     };
     Host {
@@ -103,7 +113,11 @@ async fn trust(
 
 async fn see(session: &Session, cluster: &Cluster, hosts: &mut [NewHost]) -> Result<Seen> {
     let observed = session.facts().await?;
-    let missing: Vec<String> = session.unreachable().into_keys().collect();
+    let unreachable = session.unreachable();
+    let sudo = unreachable
+        .values()
+        .any(|error| error.kind == Kind::SudoPassword);
+    let missing: Vec<String> = unreachable.into_keys().collect();
     if !missing.is_empty() {
         let what = format!(
             "{} of {} cannot be worked on ({}); nothing was written",
@@ -111,7 +125,11 @@ async fn see(session: &Session, cluster: &Cluster, hosts: &mut [NewHost]) -> Res
             report::text::count(cluster.hosts.len(), "host"),
             missing.join(", ")
         );
-        let hint = "mend what is said above and run the same command again, or let `--offline` propose from the addresses alone";
+        let hint = if sudo {
+            "say where sudo's password comes from (`--sudo-password prompt`) and run the same command again"
+        } else {
+            "mend what is said above and run the same command again, or let `--offline` propose from the addresses alone"
+        };
         return Err(Failure::new(Code::Unreachable, what).hint(hint).into());
     }
     let mut seen = Seen::default();
@@ -131,14 +149,21 @@ async fn see(session: &Session, cluster: &Cluster, hosts: &mut [NewHost]) -> Res
     })
 }
 
-/// The first host asks; one that has no `ping` leaves the question open.
+/// The first host in the network of these addresses asks; one that has no `ping` leaves the question open.
 async fn probe(
     session: &Session,
     hosts: &[NewHost],
     seen: &Seen,
 ) -> (Option<String>, BTreeSet<IpAddr>) {
     let addresses = to_probe(hosts, seen);
-    let Some(asker) = hosts.first().filter(|_| !addresses.is_empty()) else {
+    let near = |host: &&NewHost| {
+        let own = seen.hosts.get(&host.name).map(|sight| &sight.addresses);
+        own.into_iter().flatten().any(|own| {
+            let net = IpNet::new(own.address, own.prefix);
+            net.is_ok_and(|net| addresses.first().is_some_and(|first| net.contains(first)))
+        })
+    };
+    let Some(asker) = hosts.iter().find(near) else {
         return (None, BTreeSet::new());
     };
     let mut script = Script::read("free-addresses", templates::text("init/probe.sh"));

@@ -132,6 +132,9 @@ fn command_line(args: &InitArgs, answers: &Answers, flags: &[(&'static str, Stri
     for (flag, value) in flags {
         add(flag, value);
     }
+    if let Some(source) = &args.sudo_password {
+        add("--sudo-password", source);
+    }
     for (flag, value) in [
         ("--key", &answers.key),
         ("--jump", &answers.jump),

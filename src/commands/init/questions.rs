@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     cli::InitArgs,
-    draft::{Answers, NONE, Proposal, Proposals},
-    inventory,
+    draft::{self, Answers, NONE, Proposal, Proposals},
+    failure::{Code, Failure},
+    inventory::{self, SecretSource},
 };
 
 /// A name, of a user or an interface.
@@ -73,9 +74,19 @@ pub fn before_looking(args: &InitArgs, asker: &mut Asker<'_>, answers: &mut Answ
     answers.user = Some(user).filter(|user| user != NONE);
     let lying = |path: &Option<PathBuf>| path.as_ref().map(|path| from_inventory(args, path));
     answers.key = lying(&args.key);
+    answers.sudo = args.sudo_password.as_deref().map(source).transpose()?;
+    if let Some(SecretSource::File(path)) = &mut answers.sudo {
+        *path = from_inventory(args, path).into();
+    }
     answers.config = lying(&args.ssh_config);
     answers.jump.clone_from(&args.jump);
     Ok(())
+}
+
+/// What was given is not repeated: somebody may have typed the password.
+fn source(text: &str) -> Result<SecretSource> {
+    draft::parse_source(text)
+        .map_err(|why| Failure::new(Code::Usage, format!("--sudo-password: {why}")).into())
 }
 
 /// A path of the command line as the inventory has it: relative to the inventory's directory.

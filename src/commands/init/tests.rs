@@ -176,6 +176,10 @@ async fn wrong_answers_by_flag_are_named() {
             "--ssh-host no-such-host-*-here: the ssh configuration has no such host",
         ),
         (
+            ["--sudo-password", "hunter2"],
+            "--sudo-password: it is none of `prompt`, `env:NAME` and `file:PATH`",
+        ),
+        (
             ["--hosts-file", "/nowhere/list"],
             "--hosts-file /nowhere/list: ",
         ),
@@ -183,6 +187,16 @@ async fn wrong_answers_by_flag_are_named() {
         let error = conversation(&flags(&[&base[..], &wrong].concat()), None).await;
         let error = format!("{:#}", error.expect_err("wrong"));
         assert!(error.starts_with(said), "{error}");
+    }
+    for (source, written) in [
+        ("prompt", "sudo-password: prompt"),
+        ("env:SUDO", "sudo-password: {env: SUDO}"),
+        ("file:/etc/hosts", "sudo-password: {file: /etc/hosts}"),
+    ] {
+        let given = ["--user", "ops", "--sudo-password", source];
+        let text = conversation(&flags(&[&base[..], &given].concat()), None).await;
+        let text = text.expect("an inventory");
+        assert!(text.contains(written), "{text}");
     }
     // Each right for itself, wrong together: nothing is made of it.
     let error = conversation(
