@@ -57,6 +57,17 @@ apply_release() {
 		--values "$BM/$release.values" --wait --timeout 15m0s "$@"
 }
 
+# Whether a node is ready, not cordoned, and takes pods that tolerate nothing.
+node_for_pods() {
+	kube get nodes -o 'jsonpath={range .items[*]}{.spec.unschedulable}|{.spec.taints[*].effect}|{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' |
+		awk -F '|' '$1 != "true" && $2 !~ /(^| )(NoSchedule|NoExecute)( |$)/ && $3 == "True" { found = 1 } END { exit !found }'
+}
+
+# What is new here would wait for its pods a long time, and say nothing of why.
+wait_for_a_node() {
+	within 120 node_for_pods || fail "no node takes pods: each one is not ready, cordoned, or tainted; nothing was installed"
+}
+
 has_endpoints() { kube -n "$1" get endpoints "$2" -o json | grep -q '"addresses"'; }
 
 wait_endpoints() { within 180 has_endpoints "$1" "$2" || fail "service $2 in $1 has no endpoint that is ready"; }

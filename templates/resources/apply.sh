@@ -48,6 +48,8 @@ try() {
     shift
     "$@" >"$out" 2>&1 </dev/null && return 0
     status=$?
+    # For whoever shows what failed: the command, in words that can be tried by hand.
+    printf '::run %s\n' "$*"
     tail -n 15 "$out" >&2
     fail "$(why "$reason (exit $status)")"
 }

@@ -136,6 +136,10 @@ fn action(unit: &Unit, prepared: &Prepared, live: Option<&AddonSeen>) -> Action 
     script
         .body
         .push_str(crate::templates::text("actions/addon-apply.sh"));
+    // The pod network comes before any node can be ready.
+    if verb == "install" && unit.phase != PhaseId::Network {
+        script.body.push_str("wait_for_a_node\n");
+    }
     script.body.push_str(&prepared.apply_call());
     for wait in &addon.wait {
         script.body.push_str(&wait_call(&addon.namespace, wait));
