@@ -156,6 +156,106 @@ fn few_programs_are_started() {
     assert!((3..=12).contains(&count), "{count} programs:\n{started}");
 }
 
+/// The part of the script that asks for the virtual IP, with `programs` (name and text) in place of the host's.
+fn asked(vip: &str, programs: &[(&str, &str)]) -> String {
+    let script = script(true);
+    let part = |from: &str| {
+        let start = script.find(from).unwrap();
+        let end = script[start..].find("\n}\n").unwrap();
+        &script[start..start + end + 3]
+    };
+    let directory = tempfile::tempdir().unwrap();
+    for tool in ["sed", "sh"] {
+        symlink(
+            says(&format!("command -v {tool}")),
+            directory.path().join(tool),
+        )
+        .unwrap();
+    }
+    for (name, text) in programs {
+        let file = directory.path().join(name);
+        fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let text = format!(
+        "{}\n{}\nvip={vip} arp=program node_ip=10.0.0.11\nask_for_vip eth0\n",
+        part("have() {"),
+        part("ask_for_vip() {")
+    );
+    let output = Command::new("/bin/sh")
+        .args(["-c", &text])
+        .env("PATH", directory.path())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Debian has two packages with a program of that name; what their options mean and what they print differs.
+#[test]
+fn the_virtual_ip_is_free_only_if_somebody_was_asked() {
+    const IPUTILS: &str = "echo 'ARPING 10.0.0.10 from 10.0.0.11 eth0'\n";
+    const HABETS: &str = "case $* in *-D*) echo '!'; exit 0 ;; esac\necho 'ARPING 10.0.0.10'\n";
+    const PYTHON: &str = "case \"$*\" in *'-c program eth0 10.0.0.10 10.0.0.11 1') echo 'mac 52:54:00:00:00:04' ;; *) exit 1 ;; esac";
+    let arping =
+        |head: &str, tail: &str| asked("10.0.0.10", &[("arping", &format!("{head}{tail}"))]);
+    let taken = "mac 52:54:00:AA:00:01\nasked\n";
+    let answer = "echo 'Unicast reply from 10.0.0.10 [52:54:00:AA:00:01]  0.672ms'\n\
+                  echo 'Sent 1 probes (1 broadcast(s))'; echo 'Received 1 response(s)'";
+    assert_eq!(arping(IPUTILS, answer), taken);
+    let silence = "echo 'Sent 1 probes (1 broadcast(s))'; echo 'Received 0 response(s)'; exit 1";
+    assert_eq!(arping(IPUTILS, silence), "asked\n");
+    let answer = "echo '60 bytes from 52:54:00:AA:00:01 (10.0.0.10): index=0 time=7.3 usec'\n\
+                  echo '--- 10.0.0.10 statistics ---'; echo '1 packets transmitted, 1 packets received,   0% unanswered (0 extra)'";
+    assert_eq!(arping(HABETS, answer), taken);
+    let silence = "echo '--- 10.0.0.10 statistics ---'; echo '1 packets transmitted, 0 packets received, 100% unanswered (0 extra)'; exit 1";
+    assert_eq!(arping(HABETS, silence), "asked\n");
+    // A program that could not ask has said nothing of who has the address.
+    assert_eq!(
+        arping(
+            "",
+            "echo 'arping: socket: Operation not permitted' >&2; exit 2"
+        ),
+        ""
+    );
+    assert_eq!(asked("10.0.0.10", &[]), "");
+    let broken = ("arping", "exit 2");
+    assert_eq!(
+        asked("10.0.0.10", &[broken, ("python3", PYTHON)]),
+        "mac 52:54:00:00:00:04\nasked\n"
+    );
+    let neighbour = (
+        "ip",
+        "[ \"$*\" = 'neigh show fd00::10 dev eth0' ] && echo 'fd00::10 lladdr 52:54:00:00:00:06 router REACHABLE'",
+    );
+    // Not by ARP, which knows no IPv6.
+    let six = |ping: &str| {
+        let arping = ("arping", "echo 'Sent 1 probes (1 broadcast(s))'");
+        asked(
+            "fd00::10",
+            &[arping, ("python3", "exit 0"), ("ping", ping), neighbour],
+        )
+    };
+    assert_eq!(six("exit 0"), "mac 52:54:00:00:00:06\nasked\n");
+    assert_eq!(six("exit 1"), "mac 52:54:00:00:00:06\nasked\n");
+    assert_eq!(six("exit 2"), "");
+}
+
+/// A path without a slash has no parent: the script must end all the same.
+#[test]
+fn a_relative_directory_does_not_hold_the_script_up() {
+    let script = script(true);
+    let relative = script.replacen("disks='", "disks='var/lib/etcd etcd ", 1);
+    assert_ne!(relative, script);
+    let facts = run(&["/bin/sh"], &relative).unwrap();
+    assert_eq!(facts.all("disk").len(), 3 + facts_of_places(&script));
+}
+
+/// How many directories the script is asked about, without `/`.
+fn facts_of_places(script: &str) -> usize {
+    let line = script.lines().find_map(|line| line.strip_prefix("disks='"));
+    line.unwrap().split(' ').count()
+}
+
 /// PEM of a certificate that ends on a day, and of its key.
 fn certificate(year: i32) -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();

@@ -237,7 +237,7 @@ fi
 # Disks: PATH AVAILABLE-KB SIZE-KB FREE-INODES:INODES MOUNT, for the nearest directory that exists.
 places=''
 for disk in / $disks; do
-    real=$disk
+    real=/${disk#/}
     while [ ! -d "$real" ]; do
         real=${real%/*}
         real=${real:-/}

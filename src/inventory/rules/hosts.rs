@@ -194,11 +194,8 @@ fn host_settings(context: &mut Context<'_>, host: &Host) {
     }
     let mut paths = BTreeSet::new();
     for disk in &host.data_disks {
-        if !disk.path.starts_with('/') {
-            let message = format!(
-                "`{}` is not an absolute path; write a mount point such as `/var/lib/longhorn`",
-                disk.path
-            );
+        let instead = "a mount point such as `/var/lib/longhorn`";
+        if let Some(message) = super::paths::wrong(&disk.path, instead) {
             context.refuse_host(host, &["data-disks"], message);
         } else if !paths.insert(&disk.path) {
             context.refuse_host(

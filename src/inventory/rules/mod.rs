@@ -7,6 +7,7 @@ mod hosts;
 mod kubernetes;
 mod metallb;
 mod networks;
+mod paths;
 mod storage;
 
 use super::{Cluster, context::Context};
@@ -22,4 +23,5 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
         metallb::check(context, metallb);
     }
     storage::check(context, cluster);
+    paths::check(context, cluster);
 }

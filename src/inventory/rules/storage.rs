@@ -65,15 +65,6 @@ fn longhorn(context: &mut Context<'_>, longhorn: &Longhorn) {
             );
         }
     }
-    if !longhorn.data_path.starts_with('/') {
-        context.refuse(
-            &["longhorn", "data-path"],
-            format!(
-                "`{}` is not an absolute path; write one such as `/var/lib/longhorn`",
-                longhorn.data_path
-            ),
-        );
-    }
     for job in &longhorn.recurring_jobs {
         let path = ["longhorn", "recurring-jobs", job.name.as_str()];
         if let Err(why) = forms::dns_label(&job.name) {
