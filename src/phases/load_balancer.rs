@@ -126,7 +126,6 @@ struct HaproxyValues {
     check_interval: String,
     fast_interval: String,
     check_host: String,
-    anonymous: bool,
     stats_port: u16,
     servers: Vec<Server>,
 }
@@ -157,12 +156,6 @@ fn haproxy(cluster: &Cluster, vip: &Vip) -> String {
         check_interval: span(settings.check_interval),
         fast_interval: span((settings.check_interval / 2).max(Duration::from_millis(1))),
         check_host: cluster.endpoint.host.clone(),
-        anonymous: !cluster
-            .control_plane
-            .api_server
-            .args
-            .iter()
-            .any(|(name, value)| name == "anonymous-auth" && value == "false"),
         stats_port: settings.stats_port,
         servers: cluster
             .control_planes()

@@ -163,6 +163,7 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
         KUBELET,
         &cluster.kubelet.args,
     );
+    anonymous(context, &plane.api_server.args);
     fields(
         context,
         &["kubelet", "config"],
@@ -197,6 +198,19 @@ fn flags(context: &mut Context<'_>, path: &[&str], owned: Owned, args: &[(String
         }
         if let Some((_, instead)) = owned.iter().find(|(flag, _)| *flag == bare) {
             context.refuse_key(&at, format!("this flag is set by baremetal; {instead}"));
+        }
+    }
+}
+
+/// A node that joins reads the cluster's CA as nobody, and kubeadm and kubelet ask so whether the API server is healthy.
+fn anonymous(context: &mut Context<'_>, args: &[(String, String)]) {
+    for (name, value) in args {
+        let off = ["false", "f", "0"].contains(&value.to_ascii_lowercase().as_str());
+        if name == "anonymous-auth" && off {
+            context.refuse(
+                &["control-plane", "api-server", "args", name],
+                "no node could join, and kubelet would restart the API server: both ask it anonymously; remove it, RBAC gives nobody more than health and the cluster's CA",
+            );
         }
     }
 }
