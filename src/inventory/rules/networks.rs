@@ -41,6 +41,13 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
             );
             context.refuse(&["network", "services"], message);
         }
+        let longest = if services.addr().is_ipv4() { 28 } else { 124 };
+        if services.prefix_len() > longest {
+            let message = format!(
+                "{services} is too small: the tenth address is that of DNS; write a network of /{longest} or shorter"
+            );
+            context.refuse(&["network", "services"], message);
+        }
     }
     for (index, pods) in network.pods.iter().enumerate() {
         if let Some(mask) = network.node_mask.get(index) {
