@@ -130,10 +130,11 @@ fn with_vip(
     let advert_interval = full
         .advert_interval
         .map_or(Duration::from_secs(1), |time| time.0);
-    if advert_interval.subsec_millis() > 0 || advert_interval.as_secs() > 255 {
+    // VRRP version 3 counts hundredths of a second in twelve bits.
+    if advert_interval.subsec_millis() > 0 || !(1..=40).contains(&advert_interval.as_secs()) {
         context.refuse(
             &["endpoint", "advert-interval"],
-            "VRRP takes whole seconds from `1s` to `255s`; write `1s`",
+            "is a whole number of seconds from `1s` to `40s`; write `1s`",
         );
     }
     let vip = Vip {

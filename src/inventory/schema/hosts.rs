@@ -195,7 +195,7 @@ pub struct Endpoint {
     /// VRRP virtual router id, 1 to 255, of no other pair in the same network. Default: the VIP's last byte (51 if that is 0).
     #[schemars(range(min = 1, max = 255))]
     pub router_id: Option<u8>,
-    /// Time between VRRP adverts, whole seconds. Default: `1s`.
+    /// Time between VRRP adverts, whole seconds, at most `40s`. Default: `1s`.
     #[schemars(extend("default" = "1s"))]
     pub advert_interval: Option<Time>,
     /// haproxy in front of the apiservers.
