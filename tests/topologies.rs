@@ -184,7 +184,7 @@ pub fn artifacts() -> Artifacts {
             item("metallb", Kind::Chart, "0.16.1", &[]),
             item("longhorn", Kind::Chart, "1.12.1", &[]),
             item("harbor", Kind::Chart, "1.19.1", &[]),
-            item("tigera-operator", Kind::Chart, "v3.32.1", &[]),
+            item("tigera-operator", Kind::Chart, "v3.31.7", &[]),
             item("cilium", Kind::Chart, "1.20.1", &[]),
             item(
                 "flannel",

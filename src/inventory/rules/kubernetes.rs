@@ -17,6 +17,7 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
     components(context, cluster);
     patches(context, cluster);
     ports(context, cluster);
+    calico(context, cluster);
     if let Some(guarantees) = &cluster.control_plane.guarantees {
         const COMPONENTS: [&str; 4] = [
             "kube-apiserver",
@@ -67,6 +68,19 @@ pub fn check(context: &mut Context<'_>, cluster: &Cluster) {
             &["endpoint", "name"],
             format!("`{}` {why}", cluster.endpoint.host),
         );
+    }
+}
+
+fn calico(context: &mut Context<'_>, cluster: &Cluster) {
+    if let PodNetwork::Calico { version, .. } = &cluster.network.plugin
+        && semver::Version::parse(version.trim_start_matches('v'))
+            .is_ok_and(|version| (version.major, version.minor) >= (3, 32))
+    {
+        let message = format!(
+            "the chart of Calico {version} brings no CRDs, and its operator does not start without them; write `{}`, or bring manifests of your own as `plugin: {{manifests: PATH}}`",
+            crate::catalog::catalog().default_version("calico")
+        );
+        context.refuse(&["network", "plugin", "calico", "version"], message);
     }
 }
 

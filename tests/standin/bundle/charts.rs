@@ -28,7 +28,7 @@ macro_rules! chart {
 pub const ALL: &[Chart] = &[
     chart!("longhorn", "1.12.1", "v1.12.1"),
     chart!("harbor", "1.19.1", "2.15.1"),
-    chart!("tigera-operator", "v3.32.1", "v3.32.1"),
+    chart!("tigera-operator", "v3.31.7", "v3.31.7"),
     chart!("cilium", "1.20.1", "1.20.1"),
     chart!("metallb", "0.16.1", "v0.16.1"),
 ];

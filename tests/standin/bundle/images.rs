@@ -34,7 +34,7 @@ const ADD_ONS: &[&str] = &[
     "docker.io/goharbor/harbor-jobservice:v2.15.1",
     "docker.io/goharbor/harbor-nginx:v2.15.1",
     "quay.io/tigera/operator:v1.42.3",
-    "quay.io/calico/node:v3.32.1",
+    "quay.io/calico/node:v3.31.7",
     "quay.io/cilium/cilium:v1.20.1",
     "quay.io/cilium/operator-generic:v1.20.1",
     "registry.k8s.io/e2e-test-images/agnhost:2.53",
