@@ -129,6 +129,10 @@ fn bundle() -> Scene {
         tar_gz(&[("./loopback", b"x"), ("./bridge", b"y")]),
     );
     scene.write(
+        "crictl-v1.33.0-linux-amd64.tar.gz",
+        tar_gz(&[("crictl", b"x")]),
+    );
+    scene.write(
         "proxy.tar",
         image("registry.k8s.io/kube-proxy:v1.33.4", "amd64"),
     );
@@ -150,6 +154,7 @@ fn bundle() -> Scene {
         "add",
         "b",
         "cni-plugins-linux-amd64-v1.9.1.tgz",
+        "crictl-v1.33.0-linux-amd64.tar.gz",
         "proxy.tar",
         "pause.tar",
         "lh.tgz",
@@ -167,7 +172,7 @@ fn local_files_become_a_bundle() {
     let json: serde_json::Value =
         serde_json::from_str(&scene.ok(&["bundle", "show", "b", "-o", "json"])).unwrap();
     assert_eq!(json["kubernetes"], "1.33.4");
-    assert_eq!(json["items"].as_array().unwrap().len(), 8);
+    assert_eq!(json["items"].as_array().unwrap().len(), 9);
     let proxy = json["items"]
         .as_array()
         .unwrap()
@@ -185,8 +190,7 @@ fn local_files_become_a_bundle() {
     let verified = scene.ok(&["bundle", "verify", "b"]);
     assert_eq!(
         verified,
-        "note: for amd64: binary or archive crictl: missing; kubeadm up to 1.31 calls it\n\
-         b: Kubernetes 1.33.4, 8 items, 1.3 KiB; every item is there and right\n"
+        "b: Kubernetes 1.33.4, 9 items, 1.4 KiB; every item is there and right\n"
     );
     for (file, wanted) in [
         ("b/bundle.yaml", 0o644),
@@ -217,7 +221,7 @@ fn the_same_item_is_replaced() {
         )]),
     );
     scene.ok(&["bundle", "add", "b", "other/lh.tgz"]);
-    assert!(scene.ok(&["bundle", "verify", "b"]).contains("8 items"));
+    assert!(scene.ok(&["bundle", "verify", "b"]).contains("9 items"));
 }
 
 #[test]
@@ -408,6 +412,10 @@ impl Upstream {
     }
 
     fn create(&self, scene: &Scene, out: &str) -> Ran {
+        self.create_for(scene, ["--kubernetes", "1.33.4"], out)
+    }
+
+    fn create_for(&self, scene: &Scene, what: [&str; 2], out: &str) -> Ran {
         let (mirror, registry) = (
             format!("http://{}", self.address),
             format!("{}/cache", self.address),
@@ -415,8 +423,8 @@ impl Upstream {
         scene.run(&[
             "bundle",
             "create",
-            "--kubernetes",
-            "1.33.4",
+            what[0],
+            what[1],
             "--mirror",
             &mirror,
             "--registry",
@@ -511,6 +519,30 @@ fn what_upstream_does_not_have_is_said_all_at_once() {
 }
 
 #[test]
+fn what_only_some_hosts_need_is_left_out_where_a_mirror_does_not_have_it() {
+    let upstream = Upstream::start()
+        .with_kubernetes()
+        .with_image("cache/kube-proxy", "v1.33.4")
+        .with_image("cache/pause", "3.10");
+    let scene = Scene::new();
+    cluster(&scene, "kubernetes: 1.33.4\nnetwork: {plugin: none}\n");
+    let ran = upstream.create_for(&scene, ["--inventory", "inventory.yaml"], "b");
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    for name in ["containerd 2.3.4", "runc 1.4.3"] {
+        let line = format!("left out: {name}: ");
+        assert!(
+            ran.out.contains(&line) || ran.err.contains(&line),
+            "{ran:#?}"
+        );
+    }
+    let listed = fs::read_to_string(scene.path("b/bundle.yaml")).unwrap();
+    assert!(
+        listed.contains("name: crictl") && !listed.contains("name: containerd"),
+        "{listed}"
+    );
+}
+
+#[test]
 fn an_unknown_component_and_a_missing_choice_are_mistakes_of_usage() {
     let scene = Scene::new();
     let ran = scene.run(&[
@@ -566,6 +598,120 @@ fn an_inventory_says_what_a_bundle_must_have() {
 }
 
 #[test]
+fn a_chart_from_anywhere_needs_helm() {
+    let scene = Scene::new();
+    scene.write(
+        "app/Chart.yaml",
+        "apiVersion: v2\nname: app\nversion: 1.0.0\n",
+    );
+    let helm = |more: &str| {
+        let titles = titles(&scene, &format!("kubernetes: 1.33.4\n{more}"));
+        titles.iter().any(|one| one == "binary or archive helm")
+    };
+    for addon in [
+        "{chart: traefik, repo: \"https://example.org/charts\"}",
+        "oci://example.org/charts/traefik",
+        "./app",
+        "{chart: ./app}",
+    ] {
+        assert!(helm(&format!("addons: {{a: {addon}}}\n")), "{addon}");
+    }
+    scene.write("plain.yaml", "kind: Namespace\n");
+    assert!(!helm(
+        "metallb: 10.0.0.200-10.0.0.219\naddons: {a: ./plain.yaml}\n"
+    ));
+    assert!(helm(
+        "metallb: {pools: {a: 10.0.0.200/30}, bgp-mode: frr}\n"
+    ));
+}
+
+#[test]
+fn a_bundle_keeps_the_chart_of_an_add_on_with_a_repository() {
+    let scene = bundle();
+    let chart = b"apiVersion: v2\nname: traefik\nversion: 1.2.3\n";
+    scene.write("traefik.tgz", tar_gz(&[("traefik/Chart.yaml", chart)]));
+    scene.write(
+        "helm-v3.18.4-linux-amd64.tar.gz",
+        tar_gz(&[("linux-amd64/helm", b"")]),
+    );
+    for name in [
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "etcd",
+        "coredns",
+    ] {
+        let tag = if name.starts_with("kube") {
+            "v1.33.4"
+        } else {
+            "1"
+        };
+        scene.write(
+            &format!("{name}.tar"),
+            image(&format!("registry.k8s.io/{name}:{tag}"), "amd64"),
+        );
+        scene.ok(&["bundle", "add", "b", &format!("{name}.tar")]);
+    }
+    scene.ok(&[
+        "bundle",
+        "add",
+        "b",
+        "traefik.tgz",
+        "helm-v3.18.4-linux-amd64.tar.gz",
+    ]);
+    let more = "kubernetes: 1.33.4\nnetwork: {plugin: none}\nartifacts: {bundle: b}\n\
+                addons: {traefik: {chart: traefik, repo: \"https://example.org/charts\"}}\n";
+    let found = artifacts::resolve(&cluster(&scene, more)).unwrap();
+    assert!(found.find(Kind::Chart, "traefik", "amd64").is_some());
+    assert!(
+        found.find(Kind::Chart, "longhorn", "amd64").is_none(),
+        "nothing uses it"
+    );
+    let other = more.replace("traefik: {", "traefik: {version: 9.9.9, ");
+    let found = artifacts::resolve(&cluster(&scene, &other)).unwrap();
+    assert!(
+        found.find(Kind::Chart, "traefik", "amd64").is_none(),
+        "it is of another version"
+    );
+}
+
+#[test]
+fn containerd_is_there_for_hosts_whose_distribution_has_none() {
+    use baremetal::{phases::PhaseId, resources::Resource};
+    let scene = Scene::new();
+    let mirror = "kubernetes: 1.36.4\nartifacts: {mirror: \"http://127.0.0.1:1/pub/\"}\n";
+    let cluster = cluster(&scene, mirror);
+    let found = artifacts::resolve(&cluster).unwrap();
+    let lines = "machine=x86_64\nos=rocky\nos-like=rhel\nos-version=9.6\nend=yes\n";
+    let facts = baremetal::observe::parse_facts(lines).unwrap();
+    let context = baremetal::phases::Context {
+        cluster: &cluster,
+        host: &cluster.hosts[1],
+        facts: &facts,
+        artifacts: &found,
+    };
+    let runtime = baremetal::phases::resources(PhaseId::Runtime, &context);
+    assert!(
+        runtime.iter().any(
+            |one| matches!(one, Resource::Archive(archive) if archive.item.name == "containerd")
+        ),
+        "{runtime:#?}"
+    );
+    assert!(
+        runtime
+            .iter()
+            .any(|one| matches!(one, Resource::Binary(binary) if binary.item.name == "runc")),
+        "{runtime:#?}"
+    );
+    let os = baremetal::phases::resources(PhaseId::Os, &context);
+    assert!(
+        !os.iter()
+            .any(|one| matches!(one, Resource::Package(package) if package.name == "containerd")),
+        "{os:#?}"
+    );
+}
+
+#[test]
 fn pinned_artifacts_of_a_mirror_need_no_request() {
     let scene = Scene::new();
     let nobody = "artifacts: {mirror: \"http://127.0.0.1:1/pub/\"}\n";
@@ -575,7 +721,7 @@ fn pinned_artifacts_of_a_mirror_need_no_request() {
     let url = "http://127.0.0.1:1/pub/release/v1.36.4/bin/linux/arm64/kubelet";
     assert_eq!(kubelet.from, artifacts::From::Url(url.to_owned()));
     assert!(!found.offline);
-    assert_eq!(found.items.len(), 10, "{:#?}", found.items);
+    assert_eq!(found.items.len(), 14, "{:#?}", found.items);
 
     let other = cluster(&scene, &format!("kubernetes: 1.33.4\n{nobody}"));
     let error = artifacts::resolve(&other).unwrap_err();

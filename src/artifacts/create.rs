@@ -59,7 +59,8 @@ pub fn create(order: &Order<'_>, directory: &Path, say: &dyn Fn(&str)) -> Result
         problems: Vec::new(),
     };
     for item in &items {
-        work.fetch(item);
+        let optional = needs.iter().any(|need| need.optional && need.met_by(item));
+        work.fetch(item, optional);
     }
     stop_at(&work.problems)?;
     let registry = Registry {
@@ -117,16 +118,20 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Fetches one file and lists it.
-    fn fetch(&mut self, item: &Item) {
+    /// Fetches one file and lists it. One that some clusters do without is left out where a mirror does not have it.
+    fn fetch(&mut self, item: &Item, optional: bool) {
         let From::Url(url) = &item.from else { return };
         let file = place(item);
         let path = self.directory.join(&file);
         if sha256_of_file(&path).ok().as_deref() != Some(&item.sha256) {
             (self.say)(&format!("fetch {url}"));
             if let Err(error) = self.http.download(url, &item.sha256, &path) {
-                self.problems
-                    .push(format!("{} {}: {error:#}", item.name, item.version));
+                let line = format!("{} {}: {error:#}", item.name, item.version);
+                if optional {
+                    (self.say)(&format!("left out: {line}"));
+                } else {
+                    self.problems.push(line);
+                }
                 return;
             }
         }

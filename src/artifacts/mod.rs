@@ -102,6 +102,12 @@ pub fn resolve(cluster: &Cluster) -> Result<Artifacts> {
             let cache = cache_directory();
             let mut artifacts = resolve_bundle(path, &cluster.version, &needs, cache.as_deref())?;
             artifacts.items.retain(|item| used(item, &needs, cluster));
+            if let Some(chart) = needs_helm(&artifacts.items) {
+                let line = format!(
+                    "binary or archive helm: missing; the chart of {chart} is installed with it"
+                );
+                return Err(problems_failure(path, &[line]).into());
+            }
             Ok(artifacts)
         }
         ArtifactSource::Upstream => resolve_upstream(cluster, None, cache_directory().as_deref()),
@@ -109,6 +115,23 @@ pub fn resolve(cluster: &Cluster) -> Result<Artifacts> {
             resolve_upstream(cluster, Some(prefix), cache_directory().as_deref())
         }
     }
+}
+
+/// A chart that is used because there is no manifest in its place, in a bundle without helm.
+fn needs_helm(items: &[Item]) -> Option<&str> {
+    let has = |kinds: &[Kind], name: &str| {
+        items
+            .iter()
+            .any(|item| kinds.contains(&item.kind) && item.name == name)
+    };
+    if has(&[Kind::Binary, Kind::Archive], "helm") {
+        return None;
+    }
+    items
+        .iter()
+        .filter(|item| item.kind == Kind::Chart)
+        .map(|chart| chart.name.as_str())
+        .find(|chart| !has(&[Kind::Manifest], chart))
 }
 
 /// What [`resolve`] would give, without asking anybody: for `render`, which shows files and needs no bytes.

@@ -7,7 +7,7 @@ use semver::Version;
 use super::{Item, Kind, Problem, Wrong};
 use crate::{
     catalog::{catalog, same_version},
-    inventory::{AddonSource, Cluster, PodNetwork, RuntimeSource},
+    inventory::{AddonSource, ArtifactSource, Cluster, PodNetwork, RuntimeSource},
 };
 
 /// One artifact that a cluster cannot do without, or would have to fetch from elsewhere.
@@ -29,12 +29,7 @@ pub struct Need {
 /// Everything that `cluster` needs when nothing may be fetched from the internet.
 pub fn required(cluster: &Cluster) -> Vec<Need> {
     let mut needs = kubernetes(&cluster.version);
-    if cluster.runtime.source == RuntimeSource::Artifact {
-        let version = cluster.runtime.version.as_ref().map(ToString::to_string);
-        let why = "`runtime.source` is `artifact`";
-        needs.push(need(&[Kind::Archive], "containerd", version, why));
-        needs.push(need(&[Kind::Binary], "runc", None, why));
-    }
+    needs.extend(runtime(cluster));
     needs.extend(images(cluster));
     needs.extend(pod_network(&cluster.network.plugin));
     needs.extend(services(cluster));
@@ -45,7 +40,7 @@ pub fn required(cluster: &Cluster) -> Vec<Need> {
     for need in &mut needs {
         need.optional |= elsewhere && need.kinds == [Kind::Image];
     }
-    if needs.iter().any(|need| need.kinds == [Kind::Chart]) {
+    if has_charts(cluster) {
         needs.push(need(
             &[Kind::Binary, Kind::Archive],
             "helm",
@@ -54,6 +49,43 @@ pub fn required(cluster: &Cluster) -> Vec<Need> {
         ));
     }
     needs
+}
+
+/// containerd where the inventory says that it comes from here. Else it may: hosts of the RHEL family have no package of it, and
+/// which hosts those are is not known before they are asked.
+fn runtime(cluster: &Cluster) -> [Need; 2] {
+    let wanted = cluster.runtime.source == RuntimeSource::Artifact;
+    let version = cluster.runtime.version.as_ref().map(ToString::to_string);
+    let why = if wanted {
+        "`runtime.source` is `artifact`"
+    } else {
+        "RHEL and its like have no package of it"
+    };
+    [
+        need(&[Kind::Archive], "containerd", version, why),
+        need(&[Kind::Binary], "runc", None, why),
+    ]
+    .map(|need| Need {
+        optional: !wanted,
+        ..need
+    })
+}
+
+/// Whether anything is installed by a chart, wherever the chart comes from.
+fn has_charts(cluster: &Cluster) -> bool {
+    matches!(
+        cluster.network.plugin,
+        PodNetwork::Calico { .. } | PodNetwork::Cilium { .. }
+    ) || cluster
+        .metallb
+        .as_ref()
+        .is_some_and(|metallb| metallb.bgp_mode != "native")
+        || cluster.longhorn.is_some()
+        || cluster.harbor.is_some()
+        || cluster
+            .addons
+            .iter()
+            .any(|addon| matches!(addon.source, AddonSource::Chart { .. }))
 }
 
 /// Whether a cluster uses an item of a bundle that holds more: what it does not use is not sent to hosts.
@@ -101,16 +133,13 @@ pub fn kubernetes(version: &Version) -> Vec<Need> {
         None,
         "pods get their network through them",
     ));
-    let crictl = need(
+    // kubeadm up to 1.31 calls it too.
+    needs.push(need(
         &[Kind::Binary, Kind::Archive],
         "crictl",
         None,
-        "kubeadm up to 1.31 calls it",
-    );
-    needs.push(Need {
-        optional: version.minor > 31,
-        ..crictl
-    });
+        "containers and etcd are looked at with it",
+    ));
     needs
 }
 
@@ -193,16 +222,21 @@ fn services(cluster: &Cluster) -> Vec<Need> {
 
 fn add_ons(cluster: &Cluster) -> Vec<Need> {
     let mut needs = Vec::new();
+    // Hosts ask a repository themselves, but for what a bundle has.
+    let bundled = matches!(cluster.artifacts, ArtifactSource::Bundle(_));
     for addon in &cluster.addons {
         let why = format!("add-on `{}` is installed from it", addon.name);
         match &addon.source {
             AddonSource::Chart {
                 chart,
-                repo: None,
+                repo,
                 version,
                 ..
-            } if names_artifact(chart) => {
-                needs.push(need(&[Kind::Chart], chart, version.clone(), &why));
+            } if names_artifact(chart) && (repo.is_none() || bundled) => {
+                needs.push(Need {
+                    optional: repo.is_some(),
+                    ..need(&[Kind::Chart], chart, version.clone(), &why)
+                });
             }
             AddonSource::Artifact(name) => needs.push(need(&[Kind::Manifest], name, None, &why)),
             AddonSource::Overlay { resources, .. } => {

@@ -25,6 +25,7 @@ impl Scene {
             scene.add("binary", name, "1.33.4", &format!("bin/{name}"));
         }
         scene.add("archive", "cni-plugins", "1.9.1", "archives/cni.tgz");
+        scene.add("archive", "crictl", "1.33.0", "archives/crictl.tgz");
         scene
     }
 
@@ -64,11 +65,11 @@ impl Scene {
 fn a_whole_bundle_resolves() {
     let artifacts = Scene::new().resolve(None).unwrap();
     assert!(artifacts.offline);
-    assert_eq!(artifacts.items.len(), 4);
+    assert_eq!(artifacts.items.len(), 5);
     let kubeadm = artifacts.find(Kind::Binary, "kubeadm", "amd64").unwrap();
     assert_eq!(kubeadm.size, Some(14));
     assert!(artifacts.find(Kind::Binary, "kubeadm", "arm64").is_none());
-    // 1.33 works without crictl, and an image may come from a registry.
+    // An image may come from a registry.
     assert_eq!(artifacts.warnings, Vec::<String>::new());
     let mut needs = kubernetes(&V);
     needs.push(Need {
@@ -94,7 +95,10 @@ fn every_mistake_is_reported_at_once() {
     fs::write(scene.path().join("bin/kubeadm"), "kubeadm 1.33.X").unwrap();
     fs::write(scene.path().join("bin/kubelet"), "short").unwrap();
     fs::remove_file(scene.path().join("archives/cni.tgz")).unwrap();
-    scene.bundle.items.retain(|entry| entry.name != "kubectl");
+    scene
+        .bundle
+        .items
+        .retain(|entry| !["kubectl", "crictl"].contains(&entry.name.as_str()));
     scene.add("binary", "kubectl", "1.33.3", "bin/old-kubectl");
     scene.add("program", "tool", "1", "bin/tool");
     scene.add("binary", "twice", "1", "bin/tool");
@@ -110,7 +114,7 @@ fn every_mistake_is_reported_at_once() {
     }
     symlink("/etc/passwd", scene.path().join("bin/link")).unwrap();
     insta::assert_snapshot!(scene.resolve(None).unwrap_err(), @r"
-    bundle DIR: 9 problems
+    bundle DIR: 10 problems
       binary kubelet 1.33.4 (amd64): damaged, bin/kubelet has 5 bytes, bundle.yaml says 14
       archive cni-plugins 1.9.1 (amd64): no file archives/cni.tgz
       program tool 1 (amd64): unknown kind `program`, write binary, archive, image, chart or manifest
@@ -120,6 +124,7 @@ fn every_mistake_is_reported_at_once() {
       binary link 1.33.4 (amd64): bin/link lies outside the bundle
       binary kubeadm 1.33.4 (amd64): damaged, bin/kubeadm has sha256 df48754d2bc879467c6d3571f709bc0436af2c8f7aa43486c09045ab93d3f179, bundle.yaml says dac0046ad5d823aade55a19c08d8e39af3909949f6242f22a17837f75dffa37e
       binary kubectl 1.33.4: missing, there is only 1.33.3; Kubernetes 1.33.4 needs it
+      binary or archive crictl: missing; containers and etcd are looked at with it
     ");
 }
 
@@ -194,7 +199,7 @@ fn a_packed_bundle_is_unpacked_once() {
         assert_eq!(bundle_version(&archive).unwrap(), V);
         let resolve = || resolve_bundle(&archive, &V, &kubernetes(&V), Some(&cache)).unwrap();
         let first = resolve();
-        assert_eq!(first.items.len(), 4);
+        assert_eq!(first.items.len(), 5);
         assert_eq!(resolve(), first);
     }
     // The two gzip archives are the same bytes: packing is reproducible.
@@ -257,4 +262,26 @@ fn an_image_of_another_version_will_do_where_the_need_says_so() {
         need(false).unmet(&[image("v0.28.1")]).unwrap().to_string(),
         "image flannel v0.28.9: missing, there is only v0.28.1; the pod network runs it"
     );
+}
+
+#[test]
+fn a_chart_without_a_manifest_in_its_place_needs_helm() {
+    let item = |kind, name: &str| Item {
+        name: name.to_owned(),
+        kind,
+        version: "1".to_owned(),
+        arch: None,
+        sha256: String::new(),
+        size: None,
+        images: Vec::new(),
+        from: From::Local(PathBuf::new()),
+    };
+    let (chart, manifest) = (
+        item(Kind::Chart, "metallb"),
+        item(Kind::Manifest, "metallb"),
+    );
+    let helm = item(Kind::Archive, "helm");
+    assert_eq!(needs_helm(std::slice::from_ref(&chart)), Some("metallb"));
+    assert_eq!(needs_helm(&[chart.clone(), manifest]), None);
+    assert_eq!(needs_helm(&[chart, helm]), None);
 }
