@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     failure::{Code, Failure},
     inventory::{Cluster, SecretSource, Sudo},
-    phases::user_secrets,
+    phases::{UserSecret, user_secrets},
     ssh::{Secret, Secrets},
 };
 
@@ -36,7 +36,8 @@ pub(super) fn sudo_passwords(cluster: &Cluster) -> Result<BTreeMap<String, Secre
 pub(super) fn of_cluster(cluster: &Cluster) -> Result<Secrets> {
     let secrets = Secrets::default();
     for secret in user_secrets(cluster) {
-        secrets.insert(secret.name, read(&secret.source, &secret.title)?);
+        let value = right(&secret, read(&secret.source, &secret.title)?)?;
+        secrets.insert(secret.name, value);
     }
     Ok(secrets)
 }
@@ -46,9 +47,11 @@ pub(super) fn at_hand(cluster: &Cluster) -> (Secrets, Option<String>) {
     let secrets = Secrets::default();
     let mut missing = None;
     for secret in user_secrets(cluster) {
-        let found = match secret.source {
+        let found = match &secret.source {
             SecretSource::Prompt => Err(format!("the {} would have to be asked for", secret.title)),
-            source => read(&source, &secret.title).map_err(|error| format!("{error:#}")),
+            source => read(source, &secret.title)
+                .and_then(|value| right(&secret, value))
+                .map_err(|error| format!("{error:#}")),
         };
         match found {
             Ok(value) => secrets.insert(secret.name, value),
@@ -56,6 +59,28 @@ pub(super) fn at_hand(cluster: &Cluster) -> (Secrets, Option<String>) {
         }
     }
     (secrets, missing)
+}
+
+/// A key of the length that it must have: with another one the API server does not start. What it is, is never said.
+fn right(secret: &UserSecret, value: Secret) -> Result<Secret> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    if secret.lengths.is_empty() {
+        return Ok(value);
+    }
+    let wrong = match STANDARD.decode(value.expose()) {
+        Ok(key) if secret.lengths.contains(&key.len()) => return Ok(value),
+        Ok(key) => format!("it has {} bytes once decoded", key.len()),
+        Err(_) => "it is not base64".to_owned(),
+    };
+    let lengths: Vec<String> = secret.lengths.iter().map(usize::to_string).collect();
+    let message = format!(
+        "{}: {wrong}, and must have {}",
+        secret.title,
+        lengths.join(", ")
+    );
+    Err(Failure::new(Code::Usage, message)
+        .hint("make one with `head -c 32 /dev/urandom | base64`; no host was touched")
+        .into())
 }
 
 fn read(source: &SecretSource, title: &str) -> Result<Secret> {
@@ -159,5 +184,34 @@ mod tests {
             message(&SecretSource::File(file.path().into())),
             "password for sudo: it is empty"
         );
+    }
+
+    #[test]
+    fn a_key_is_measured_and_never_shown() {
+        let secret = |lengths| UserSecret {
+            name: "KEY".to_owned(),
+            title: "the key".to_owned(),
+            source: SecretSource::Prompt,
+            lengths,
+        };
+        let said = |lengths, key: &str| match right(&secret(lengths), Secret::new(key)) {
+            Ok(value) => value.expose().to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        let key = |length| {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.encode(vec![7; length])
+        };
+        assert_eq!(said(&[32], &key(32)), key(32));
+        assert_eq!(said(&[16, 24, 32], &key(24)), key(24));
+        assert_eq!(
+            said(&[32], &key(31)),
+            "the key: it has 31 bytes once decoded, and must have 32"
+        );
+        assert_eq!(
+            said(&[16, 24, 32], "planted key"),
+            "the key: it is not base64, and must have 16, 24, 32"
+        );
+        assert_eq!(said(&[], "pass word"), "pass word");
     }
 }

@@ -79,5 +79,6 @@ pub(super) fn user_secrets(harbor: &Harbor) -> UserSecret {
         name: ADMIN_PASSWORD.to_owned(),
         title: "password of Harbor's administrator".to_owned(),
         source: harbor.admin_password.clone(),
+        lengths: &[],
     }
 }

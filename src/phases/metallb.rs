@@ -225,6 +225,7 @@ pub(super) fn user_secrets(metallb: &MetalLb) -> impl Iterator<Item = UserSecret
             name: password_name(peer),
             title: format!("password of BGP peer {}", peer.name),
             source: peer.password.clone()?,
+            lengths: &[],
         })
     })
 }

@@ -308,6 +308,8 @@ pub struct UserSecret {
     /// For the prompt and for errors: `password of Harbor's administrator`.
     pub title: String,
     pub source: SecretSource,
+    /// Lengths in bytes that it may have once decoded, of a key in base64; none of other secrets.
+    pub lengths: &'static [usize],
 }
 
 /// Every secret of the user's that scripts of this cluster ask for; known before the first script is sent.
@@ -321,6 +323,10 @@ pub fn user_secrets(cluster: &Cluster) -> Vec<UserSecret> {
                 name: init::ENCRYPTION_KEY.to_owned(),
                 title: "key for the encryption of Secrets in etcd (base64)".to_owned(),
                 source: encryption.key.clone()?,
+                lengths: match encryption.provider.as_str() {
+                    "secretbox" => &[32],
+                    _ => &[16, 24, 32],
+                },
             })
         });
     encryption

@@ -263,6 +263,7 @@ pub(super) fn user_secrets(longhorn: &Longhorn) -> impl Iterator<Item = UserSecr
             name: credential_name(key),
             title: format!("{key} of Longhorn's backup target"),
             source: source.clone(),
+            lengths: &[],
         })
 }
 
