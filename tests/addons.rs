@@ -406,6 +406,49 @@ fn write_sources(directory: &Path) {
     .unwrap();
 }
 
+#[test]
+fn directories_of_manifests_and_charts_are_taken_by_their_path() {
+    let directory = tempfile::tempdir().unwrap();
+    write_sources(directory.path());
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir_all(at("site/deeper.yaml")).unwrap();
+    for (name, text) in [
+        ("20.yml", "kind: B"),
+        ("10.yaml", "kind: A\n"),
+        ("30.json", "{}"),
+        ("README.md", "x"),
+    ] {
+        fs::write(at("site").join(name), text).unwrap();
+    }
+    let inventory = at("inventory.yaml");
+    let load = |addons: &str| {
+        fs::write(&inventory, format!("{STACKED}addons:\n{addons}")).unwrap();
+        baremetal::inventory::load(&inventory).unwrap_or_else(|error| panic!("{error:#}"))
+    };
+    let cluster =
+        load("  site: site\n  list: {manifests: [site/30.json, ./site]}\n  chart: chart\n");
+    let given =
+        |cluster: &Cluster| actions(PhaseId::AddOns, cluster, &artifacts(), &untouched(cluster));
+    let steps = given(&cluster).unwrap();
+    let sent =
+        |index: usize, name: &str| String::from_utf8(attachment(&steps[index], name)).unwrap();
+    assert_eq!(
+        sent(0, "site.yaml"),
+        "---\nkind: A\n---\nkind: B\n---\n{}\n"
+    );
+    assert_eq!(
+        sent(1, "list.yaml"),
+        "---\n{}\n---\nkind: A\n---\nkind: B\n---\n{}\n"
+    );
+    assert!(!attachment(&steps[2], "chart.tgz").is_empty());
+    fs::create_dir(at("empty")).unwrap();
+    let error = given(&load("  a: ./empty\n")).unwrap_err().to_string();
+    assert!(
+        error.ends_with("/empty: the directory has no file *.yaml, *.yml or *.json"),
+        "{error}"
+    );
+}
+
 /// What a step sends under a name.
 fn attachment(step: &ActionStep, name: &str) -> Vec<u8> {
     let all = &step.action.script.attachments;

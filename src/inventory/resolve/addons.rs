@@ -68,10 +68,15 @@ fn from_path(context: &Context<'_>, path: String) -> schema::Addon {
         || Path::new(&path)
             .extension()
             .is_some_and(|extension| extension == "tgz")
-        || resolved.join("Chart.yaml").exists()
     {
         return schema::Addon {
             chart: Some(path),
+            ..Default::default()
+        };
+    }
+    if resolved.join("Chart.yaml").exists() {
+        return schema::Addon {
+            chart: Some(as_path(path)),
             ..Default::default()
         };
     }
@@ -88,6 +93,15 @@ fn from_path(context: &Context<'_>, path: String) -> schema::Addon {
     schema::Addon {
         manifests: Some(schema::OneOrMany::One(path.into())),
         ..Default::default()
+    }
+}
+
+/// A path that is seen to be one: `charts/app` → `./charts/app`.
+fn as_path(path: String) -> String {
+    if path.starts_with(['.', '/', '~']) {
+        path
+    } else {
+        format!("./{path}")
     }
 }
 

@@ -1,6 +1,9 @@
 //! A unit made ready for the host: how it is rendered there, and the attachments that this takes.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
@@ -242,31 +245,57 @@ fn base(unit: &Unit) -> Result<Vec<Attachment>> {
     Ok(attachments)
 }
 
-fn absolute(cluster: &Cluster, path: &Path) -> std::path::PathBuf {
+fn absolute(cluster: &Cluster, path: &Path) -> PathBuf {
     cluster
         .file
         .parent()
         .map_or_else(|| path.to_owned(), |directory| directory.join(path))
 }
 
-fn files(cluster: &Cluster, paths: &[std::path::PathBuf]) -> Result<String> {
+fn files(cluster: &Cluster, paths: &[PathBuf]) -> Result<String> {
+    let unread = |path: &Path, error: std::io::Error| {
+        Failure::new(
+            Code::Inventory,
+            format!("manifest {}: {error}", path.display()),
+        )
+        .hint("paths in the inventory are relative to its own directory")
+    };
     let mut text = String::new();
     for path in paths {
         let path = absolute(cluster, path);
-        let content = fs::read_to_string(&path).map_err(|error| {
-            Failure::new(
-                Code::Inventory,
-                format!("manifest {}: {error}", path.display()),
-            )
-            .hint("paths in the inventory are relative to its own directory")
-        })?;
-        text.push_str("---\n");
-        text.push_str(&content);
-        if !content.ends_with('\n') {
-            text.push('\n');
+        for file in manifests(&path).map_err(|error| unread(&path, error))? {
+            let content = fs::read_to_string(&file).map_err(|error| unread(&file, error))?;
+            text.push_str("---\n");
+            text.push_str(&content);
+            if !content.ends_with('\n') {
+                text.push('\n');
+            }
         }
     }
     Ok(text)
+}
+
+/// The file, or the manifests that lie in the directory, by name: `kubectl apply -f` takes the same.
+fn manifests(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let file = entry?.path();
+        let manifest = file
+            .extension()
+            .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
+        if manifest && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort_unstable();
+    if files.is_empty() {
+        let why = "the directory has no file *.yaml, *.yml or *.json";
+        return Err(std::io::Error::new(std::io::ErrorKind::NotFound, why));
+    }
+    Ok(files)
 }
 
 fn manifest(artifacts: &Artifacts, name: &str) -> Result<String> {
