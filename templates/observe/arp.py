@@ -1,19 +1,20 @@
 """Asks by ARP for an address (second argument) on an interface (first), and prints who answers.
 
-The question names an address of this host (third), as that of any client does.
+The question names an address of this host (third), as that of any client does. It is asked three times, or as often as the
+fourth argument says, a second apart.
 """
 import socket
 import struct
 import sys
 import time
 
-interface, address, own = sys.argv[1:]
+interface, address, own, *times = sys.argv[1:]
 ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
 ear.bind((interface, 0x0806))
 mac = ear.getsockname()[4]
 question = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, mac, socket.inet_aton(own), bytes(6), socket.inet_aton(address))
 found = set()
-for _ in range(3):
+for _ in range(int(times[0]) if times else 3):
     ear.send(b"\xff" * 6 + mac + b"\x08\x06" + question)
     until = time.monotonic() + 1
     while True:

@@ -3,12 +3,13 @@
 # On small hosts, and on many at once, the start of a program costs more than all else: what the shell can read itself, it does.
 #
 # Expected in variables: `node_ip`, `interface` (may be empty), `vip` (may be empty), `ask` (yes: who answers for it),
+# `arp` (a program in Python that asks),
 # `apiserver_port`, `ports` (numbers), `etcd_dir`,
 # `disks` (directories), `devices` (block devices), `version` (yes: of containerd where it is installed), `candidate` (yes: and
 # else in the package index), `longhorn` (yes), `sent` (the sender's clock), `patience` (seconds for the API server).
 # shellcheck disable=SC2086  # words are split on purpose
 : "${node_ip:=}" "${interface:=}" "${vip:=}" "${apiserver_port:=6443}" "${ports:=}" "${etcd_dir:=/var/lib/etcd}" "${disks:=}"
-: "${devices:=}" "${version:=}" "${candidate:=}" "${longhorn:=}" "${sent:=}" "${ask:=}" "${patience:=4}"
+: "${devices:=}" "${version:=}" "${candidate:=}" "${longhorn:=}" "${sent:=}" "${ask:=}" "${arp:=}" "${patience:=4}"
 LC_ALL=C
 export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -57,15 +58,31 @@ sizes() {
     done
 }
 
-# Who answers for an address that should be free; in the background, as it waits for silence.
+# Who on interface $1 answers for an address that should be free, as `mac ADDRESS`, and `asked` where the question was sent at
+# all; in the background, as it waits for silence.
 ask_for_vip() {
-    if have arping; then
-        # Two programs have this name; both print the hardware address in brackets.
-        arping -D -I "$1" -c 1 -w 1 "$vip" 2>/dev/null || arping -d -i "$1" -c 1 -w 1 "$vip" 2>/dev/null
-        echo asked
-    elif have ping && have ip; then
+    case $vip in *:*) ;; *)
+        if have arping; then
+            # Two programs have this name. Of what they have in common is this; what they say is not.
+            said=$(arping -I "$1" -c 1 -w 1 "$vip" 2>/dev/null)
+            case $said in *'Sent '[1-9]*' probe'* | *[1-9]' packets transmitted'*)
+                printf '%s\n' "$said" | sed -n 's/.* reply from .*\[\([0-9A-Fa-f:]*\)\].*/mac \1/p; s/.* bytes from \([0-9A-Fa-f:]*\) (.*/mac \1/p'
+                echo asked
+                return
+                ;;
+            esac
+        fi
+        for python in python3 /usr/libexec/platform-python; do
+            have "$python" || continue
+            "$python" -I -B -c "$arp" "$1" "$vip" "$node_ip" 1 2>/dev/null && echo asked && return
+        done
+        ;;
+    esac
+    if have ping && have ip; then
         ping -c 1 -W 1 "$vip" >/dev/null 2>&1
-        ip neigh show "$vip" dev "$1" | sed -n 's/.*lladdr \([0-9a-f:]*\) \(REACHABLE\|DELAY\|STALE\|PROBE\).*/[\1]/p'
+        # 1: nobody answered. More: it could not ask.
+        [ $? -le 1 ] || return 0
+        ip neigh show "$vip" dev "$1" | sed -n 's/.*lladdr \([0-9a-f:]*\) .*\(REACHABLE\|DELAY\|STALE\|PROBE\).*/mac \1/p'
         echo asked
     fi
 }
@@ -385,10 +402,7 @@ if [ -n "$ask" ]; then
         while read -r line; do
             case $line in
                 asked) echo vip-asked=yes ;;
-                *\[*:*\]*)
-                    line=${line#*\[}
-                    echo "vip-answer=${line%%\]*}"
-                    ;;
+                'mac '*) echo "vip-answer=${line#mac }" ;;
             esac
         done <"$BM/.vip"
     fi

@@ -100,6 +100,7 @@ fn script(cluster: &Cluster, host: &Host, purpose: For) -> Script {
     let ports: Vec<String> = ports(cluster, host).keys().map(u16::to_string).collect();
     let holder = cluster.vip_holders().any(|one| one.name == host.name);
     let candidate =
+    let asks = holder && purpose != For::Status;
         versions && host.is_node() && cluster.runtime.source == RuntimeSource::Distribution;
     let mut body = String::new();
     for (name, value) in [
@@ -112,7 +113,16 @@ fn script(cluster: &Cluster, host: &Host, purpose: For) -> Script {
                 .map(|vip| vip.address.to_string())
                 .unwrap_or_default(),
         ),
-        ("ask", yes(holder && purpose != For::Status)),
+        ("ask", yes(asks)),
+        (
+            "arp",
+            if asks {
+                templates::text("observe/arp.py")
+            } else {
+                ""
+            }
+            .to_owned(),
+        ),
         (
             "patience",
             if purpose == For::Status { "1.5" } else { "4" }.to_owned(),

@@ -118,7 +118,7 @@ fn answered(look: &Look<'_>, vip: IpAddr) -> Vec<Found> {
     }
     if facts.one("vip-asked") != "yes" && !look.seen.hosts.keys().any(|name| mine(name)) {
         return vec![Found::unknown(
-            "neither arping nor ping is on the host, or the interface is not known",
+            "nothing on the host could ask for it, or the interface is not known",
             format!("{vip} free"),
             "install iputils-arping, or see that nobody uses the address",
         )];
@@ -126,7 +126,6 @@ fn answered(look: &Look<'_>, vip: IpAddr) -> Vec<Found> {
     facts
         .all("vip-answer")
         .iter()
-        .take(1)
         .filter_map(|answer| {
             let answer = answer.to_lowercase();
             let of = look.cluster.hosts.iter().find(|host| {
