@@ -540,7 +540,7 @@ async fn e2e_host_phases_come_about_and_stay() {
             ..HostSeen::default()
         },
     );
-    let failures: Vec<Finding> = check(&cluster, &seen)
+    let failures: Vec<Finding> = check(&cluster, &Artifacts::default(), &seen)
         .into_iter()
         .filter(|finding| finding.level == Level::Failure)
         .collect();

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use baremetal::{
+    artifacts::{Artifacts, From, Item, Kind},
     failure::{Code, Failure},
     inventory::{self, Cluster},
     observe::{HostSeen, Observation, parse_facts},
@@ -80,7 +81,11 @@ fn seen(cluster: &Cluster, changed: &str, change: &[&str]) -> Observation {
 
 fn find(inventory: &str, host: &str, change: &[&str]) -> Vec<Finding> {
     let cluster = load(inventory);
-    check(&cluster, &seen(&cluster, host, change))
+    check(
+        &cluster,
+        &Artifacts::default(),
+        &seen(&cluster, host, change),
+    )
 }
 
 #[test]
@@ -145,7 +150,116 @@ const CASES: &[Case] = &[
     ("w1",  &["+package-lock=/var/lib/dpkg/lock unattended-upgr 812"], "package-lock", Level::Warning, "unattended-upgr (process 812)"),
     ("w1",  &["+unit=docker.service loaded active enabled"], "container-runtime", Level::Warning, "Docker"),
     ("w1",  &["+selinux=1"], "selinux", Level::Warning, "enforcing"),
+    ("cp2", &["+selinux=1"], "selinux", Level::Failure, "confines haproxy and keepalived"),
+    ("cp2", &["+selinux=1", "+seboolean=haproxy_connect_any on", "+seboolean=keepalived_connect_any off"], "selinux", Level::Failure, "confines"),
+    ("cp2", &["+selinux=1", "+seboolean=haproxy_connect_any on", "+seboolean=keepalived_connect_any on"], "selinux", Level::Warning, "is enforcing"),
+    ("w1",  &["os=rocky", "os-version=9.6"], "containerd", Level::Failure, "no containerd"),
+    ("w1",  &["+containerd=containerd github.com/containerd/containerd 1.6.20~ds1"], "containerd", Level::Warning, "containerd 1.6.20"),
+    ("w1",  &["+containerd-candidate=1.7.24~ds1-6"], "containerd", Level::Warning, "containerd 1.7.24"),
+    ("cp2", &["+haproxy-config=foreign", "+unit=haproxy.service loaded active enabled"], "load-balancer", Level::Failure, "/etc/haproxy/haproxy.cfg"),
+    ("cp2", &["+keepalived-config=foreign", "+unit=keepalived.service loaded active enabled"], "load-balancer", Level::Failure, "/etc/keepalived/keepalived.conf"),
+    ("cp2", &["+etcd-other=lost+found"], "etcd-directory", Level::Failure, "/var/lib/etcd is not empty: lost+found"),
 ];
+
+/// What of the same is no fault.
+#[rustfmt::skip]
+const FINE: &[(&str, &[&str])] = &[
+    ("w1",  &["+etcd-other=lost+found"]),
+    ("cp2", &["+etcd-other=lost+found", "+conf=kubelet.conf", "+server=https://10.0.0.10:6443"]),
+    // The distribution starts haproxy with a file that serves nothing; what does not run may be overwritten.
+    ("cp2", &["+haproxy-config=none", "+unit=haproxy.service loaded active enabled"]),
+    ("cp2", &["+haproxy-config=ours", "+unit=haproxy.service loaded active enabled"]),
+    ("cp2", &["+keepalived-config=foreign", "+unit=keepalived.service loaded inactive disabled"]),
+    ("w1",  &["+haproxy-config=foreign", "+unit=haproxy.service loaded active enabled"]),
+    ("w1",  &["+containerd=containerd containerd.io v2.0.5 fb4c30d"]),
+    ("w1",  &["os=rocky", "os-version=9.6", "+containerd=containerd containerd.io v2.0.5 fb4c30d"]),
+];
+
+#[test]
+fn what_does_no_harm_is_no_fault() {
+    for (host, change) in FINE {
+        assert_eq!(find(INVENTORY, host, change), vec![], "{host} {change:?}");
+    }
+}
+
+/// From 1.36 on the kubelet does not speak with containerd 1.x, wherever that is from.
+#[test]
+fn containerd_must_go_with_kubernetes() {
+    let with = |version: Option<&str>, change: &[&str]| {
+        let cluster = load(&INVENTORY.replace("1.33.4", "1.36.4"));
+        let items = version.map(|version| Item {
+            name: "containerd".to_owned(),
+            kind: Kind::Archive,
+            version: version.to_owned(),
+            arch: None,
+            sha256: String::new(),
+            size: None,
+            images: Vec::new(),
+            from: From::Url(String::new()),
+        });
+        let artifacts = Artifacts {
+            items: items.into_iter().collect(),
+            ..Artifacts::default()
+        };
+        let found = check(&cluster, &artifacts, &seen(&cluster, "w1", change));
+        let short = |one: Finding| (one.id, one.level, one.found);
+        found.into_iter().map(short).collect::<Vec<_>>()
+    };
+    let old = |level, version: &str| vec![("containerd", level, format!("containerd {version}"))];
+    let candidate = "+containerd-candidate=1.7.24~ds1-6";
+    assert_eq!(with(None, &[candidate]), old(Level::Failure, "1.7.24"));
+    assert_eq!(
+        with(None, &["+containerd=containerd x v2.1.4 y"]),
+        old(Level::Warning, "2.1.4")
+    );
+    assert_eq!(with(None, &["+containerd=containerd x v2.2.1 y"]), []);
+    // An artifact that Debian does not use says nothing; Rocky has no other.
+    assert_eq!(
+        with(Some("2.3.4"), &[candidate]),
+        old(Level::Failure, "1.7.24")
+    );
+    let rocky = ["os=rocky", "os-version=9.6"];
+    assert_eq!(with(Some("2.3.4"), &rocky), []);
+    assert_eq!(with(Some("1.7.34"), &rocky), old(Level::Failure, "1.7.34"));
+}
+
+#[test]
+fn a_data_disk_must_be_the_one_that_is_mounted() {
+    let inventory = INVENTORY.replace(
+        "10.0.0.21, role: worker}",
+        "10.0.0.21, role: worker, data-disks: [{path: /data, device: /dev/disk/by-id/x}]}",
+    );
+    let found = |lines: &[&str]| {
+        let mut all = vec![
+            "+device=/dev/disk/by-id/x",
+            "+device-is=/dev/disk/by-id/x /dev/sdb",
+        ];
+        all.extend(lines);
+        let found = find(&inventory, "w1", &all);
+        found
+            .into_iter()
+            .map(|one| {
+                assert_eq!((one.id, one.level), ("data-disk", Level::Failure));
+                one.found
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[]), ["nothing is mounted on /data"]);
+    assert_eq!(
+        found(&["+mounted=/data /dev/sdc1"]),
+        ["/dev/sdc1 is mounted on /data"]
+    );
+    assert_eq!(
+        found(&["+mounted=/data /dev/sdba"]),
+        ["/dev/sdba is mounted on /data"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(found(&["+mounted=/data /dev/sdb"]), none);
+    assert_eq!(
+        found(&["+mounted=/data /dev/sdc", "+mounted=/data /dev/sdb1"]),
+        none
+    );
+}
 
 #[test]
 fn each_planted_fault_is_found_on_its_host_alone() {
@@ -185,7 +299,7 @@ fn five_faults_on_three_hosts_are_reported_in_one_run() {
         "w1".into(),
         facts("w1", "10.0.0.21", &["+noexec=/usr/local/bin"]),
     );
-    let found: Vec<(String, &str)> = check(&cluster, &all)
+    let found: Vec<(String, &str)> = check(&cluster, &Artifacts::default(), &all)
         .into_iter()
         .map(|one| (one.host, one.id))
         .collect();
@@ -230,7 +344,7 @@ fn what_is_ours_is_no_fault() {
     let mut seen = seen(&cluster, "cp2", &["+vip-answer=aa:bb:cc:00:00:01"]);
     seen.hosts.remove("cp3");
     seen.unreachable.insert("cp3".into(), "timed out".into());
-    assert_eq!(check(&cluster, &seen), vec![]);
+    assert_eq!(check(&cluster, &Artifacts::default(), &seen), vec![]);
 }
 
 #[test]
@@ -253,12 +367,12 @@ fn another_cluster_is_known_by_its_ca() {
         "cp2".into(),
         facts("cp2", "10.0.0.12", &[&ours, "+conf=kubelet.conf", server]),
     );
-    assert_eq!(check(&cluster, &seen), vec![]);
+    assert_eq!(check(&cluster, &Artifacts::default(), &seen), vec![]);
     seen.hosts.insert(
         "w1".into(),
         facts("w1", "10.0.0.21", &[&theirs, "+conf=kubelet.conf", server]),
     );
-    let found = check(&cluster, &seen);
+    let found = check(&cluster, &Artifacts::default(), &seen);
     assert_eq!(
         (found.len(), found[0].id, found[0].host.as_str()),
         (1, "leftovers", "w1")
@@ -282,7 +396,7 @@ fn longhorn_asks_for_more() {
         );
     }
     assert_eq!(
-        check(&cluster, &seen)
+        check(&cluster, &Artifacts::default(), &seen)
             .into_iter()
             .filter(|one| one.level == Level::Failure)
             .collect::<Vec<_>>(),
@@ -291,7 +405,10 @@ fn longhorn_asks_for_more() {
     let lines = ["+unit=multipathd.service loaded active enabled"];
     seen.hosts
         .insert("w1".into(), facts("w1", "10.0.0.21", &lines));
-    let ids: Vec<&str> = check(&cluster, &seen).iter().map(|one| one.id).collect();
+    let ids: Vec<&str> = check(&cluster, &Artifacts::default(), &seen)
+        .iter()
+        .map(|one| one.id)
+        .collect();
     for id in ["longhorn-iscsi", "longhorn-nfs", "multipath"] {
         assert!(ids.contains(&id), "{id} is not in {ids:?}");
     }
@@ -315,14 +432,14 @@ fn checks_are_skipped_by_id_and_unknown_ids_are_refused() {
     let seen = seen(&cluster, "cp1", &["cpus=1", "noexec=/usr/local/bin"]);
     known_skips(&cluster).unwrap();
     assert_eq!(
-        check(&cluster, &seen)
+        check(&cluster, &Artifacts::default(), &seen)
             .iter()
             .map(|one| one.id)
             .collect::<Vec<_>>(),
         ["noexec"]
     );
     cluster.hosts[0].skip_checks = vec!["noexec".into()];
-    assert_eq!(check(&cluster, &seen), vec![]);
+    assert_eq!(check(&cluster, &Artifacts::default(), &seen), vec![]);
 
     cluster.hosts[1].skip_checks = vec!["swop".into()];
     let error = known_skips(&cluster).unwrap_err();
@@ -379,7 +496,7 @@ fn clones_of_one_disk_are_named_as_far_as_anybody_reads() {
             let one = facts(&host.name, &host.node_ip.to_string(), &["machine-id=same"]);
             seen.hosts.insert(host.name.clone(), one);
         }
-        let all = check(&cluster, &seen);
+        let all = check(&cluster, &Artifacts::default(), &seen);
         assert!(all.iter().all(|one| one.id == "machine-id"), "{all:#?}");
         all.into_iter().map(|one| one.found).collect::<Vec<_>>()
     };

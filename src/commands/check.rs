@@ -59,7 +59,7 @@ fn offline(args: &CheckArgs) -> Result<Ending> {
 /// Every host is looked at, within a limit too: two with one machine-id are told by both, and ports are tried from each.
 async fn check(opened: &Opened, scope: Option<&Scope>) -> Result<Ending> {
     let seen = opened.facts_to_check().await?;
-    let mut findings = preflight::check(&opened.cluster, &seen);
+    let mut findings = preflight::check(&opened.cluster, &opened.artifacts, &seen);
     findings.extend(opened.session.wire(&opened.artifacts, &seen).await?);
     // Host by host, as the inventory has them.
     let place = |name: &str| {

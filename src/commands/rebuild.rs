@@ -59,7 +59,7 @@ async fn open(run: &Run, args: &RebuildArgs, cluster: &Cluster) -> Result<Opened
 async fn rebuild(opened: &Opened, args: &RebuildArgs) -> Result<Ending> {
     let seen = opened.facts().await?;
     opened.all_reached()?;
-    let findings = preflight::check(&opened.cluster, &seen);
+    let findings = preflight::check(&opened.cluster, &opened.artifacts, &seen);
     super::show_findings(&opened.session, &findings);
     opened.gate(&seen, &findings)?;
     let names: Vec<String> = opened

@@ -1,5 +1,6 @@
 //! containerd and its registries.
 
+use semver::Version;
 use serde::Serialize;
 
 use super::{Context, images};
@@ -60,13 +61,21 @@ pub(super) fn packages(context: &Context<'_>) -> Option<Package> {
 }
 
 /// containerd from the artifact source: when the inventory says so, and on distributions that do not package it.
-fn artifact<'a>(context: &Context<'a>) -> Option<&'a Item> {
+pub(super) fn artifact<'a>(context: &Context<'a>) -> Option<&'a Item> {
     let wanted = context.cluster.runtime.source == RuntimeSource::Artifact
         || context.facts.family == Family::RedHat;
     context
         .artifacts
         .find(Kind::Archive, "containerd", &context.facts.arch)
         .filter(|_| wanted)
+}
+
+/// The containerd that a host has once it is set up, where that is known.
+pub(super) fn version(context: &Context<'_>) -> Option<Version> {
+    match artifact(context) {
+        Some(item) => Version::parse(item.version.trim_start_matches('v')).ok(),
+        None => context.facts.containerd(),
+    }
 }
 
 fn program(context: &Context<'_>, containerd: &Item) -> Vec<Resource> {
@@ -108,11 +117,7 @@ struct ConfigValues<'a> {
 
 /// `config.toml`: version 2 up to containerd 1.7, version 3 from 2.0 (which reads version 2 too, where its own is not known).
 fn config(context: &Context<'_>) -> String {
-    let containerd = match artifact(context) {
-        Some(item) => semver::Version::parse(item.version.trim_start_matches('v')).ok(),
-        None => context.facts.containerd(),
-    };
-    let (major, minor) = containerd.map_or((1, 7), |version| (version.major, version.minor));
+    let (major, minor) = version(context).map_or((1, 7), |known| (known.major, known.minor));
     let values = ConfigValues {
         version: if major >= 2 { 3 } else { 2 },
         root: &context.cluster.runtime.root,

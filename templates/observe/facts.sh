@@ -227,6 +227,25 @@ fi
 if [ -e /sys/fs/selinux/enforce ]; then
     first /sys/fs/selinux/enforce
     echo "selinux=$line"
+    # NAME --> on, of those that a holder of the virtual IP needs.
+    if [ "$line" = 1 ] && [ -n "$ask" ] && have getsebool; then
+        for boolean in haproxy_connect_any keepalived_connect_any; do
+            line=$(getsebool "$boolean" 2>/dev/null) && echo "seboolean=$boolean ${line##* }"
+        done
+    fi
+fi
+# Whose configuration a holder of the virtual IP has. One without a section that serves anything is the distribution's.
+if [ -n "$ask" ]; then
+    for file in haproxy/haproxy.cfg keepalived/keepalived.conf; do
+        whose=none
+        while read -r key value || [ -n "$key" ]; do
+            case "$key $value" in
+                '# Managed by baremetal'*) whose=ours && break ;;
+                'frontend '* | 'listen '* | 'vrrp_instance '* | 'virtual_server '*) whose=foreign && break ;;
+            esac
+        done 2>/dev/null <"/etc/$file"
+        echo "${file%%/*}-config=$whose"
+    done
 fi
 
 # Listeners on ports that are wanted: PORT ADDRESS OWNER.
@@ -275,8 +294,14 @@ for disk in / $disks; do
 done
 exec 3<&- 4<&-
 for device in $devices; do
-    [ -b "$device" ] && echo "device=$device"
+    [ -b "$device" ] && echo "device=$device" && echo "device-is=$device $(readlink -f -- "$device")"
 done
+if [ -n "$devices" ]; then
+    # What lies on each place, as PLACE DEVICE; of several mounts the last is seen.
+    while read -r source place _; do
+        case " $disks " in *" $place "*) echo "mounted=$place $(readlink -f -- "$source")" ;; esac
+    done </proc/self/mounts
+fi
 for directory in /etc /usr/local/bin /opt /var/lib; do
     real=$directory
     [ -d "$real" ] || real=${directory%/*}
@@ -330,6 +355,9 @@ for manifest in /etc/kubernetes/manifests/*; do
     [ -f "$manifest" ] && echo "manifest=${manifest##*/}"
 done
 [ -d "$etcd_dir/member" ] && echo etcd-data=yes
+for file in "$etcd_dir"/* "$etcd_dir"/.[!.]*; do
+    case $file in */member) ;; *) [ -e "$file" ] && echo "etcd-other=${file##*/}" ;; esac
+done
 for file in /etc/cni/net.d/*; do
     [ -f "$file" ] && echo "cni=${file##*/}"
 done

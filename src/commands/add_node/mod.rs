@@ -40,7 +40,7 @@ async fn begin(run: &Run, args: &AddNodeArgs) -> Result<(Opened, Request)> {
 
 async fn add(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<Ending> {
     let seen = opened.facts().await?;
-    let mut findings = preflight::check(&opened.cluster, &seen);
+    let mut findings = preflight::check(&opened.cluster, &opened.artifacts, &seen);
     findings.retain(|finding| request.names.contains(&finding.host));
     super::show_findings(&opened.session, &findings);
     joining(opened, request, args, &seen).can_begin()?;

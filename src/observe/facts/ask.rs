@@ -90,7 +90,8 @@ pub fn status_script(cluster: &Cluster, host: &Host) -> Script {
 }
 
 fn script(cluster: &Cluster, host: &Host, purpose: For) -> Script {
-    let versions = purpose != For::Check;
+    // From 1.36 on containerd 1.x is a failure: its version is worth the wait.
+    let versions = purpose != For::Check || cluster.version.minor >= 36;
     let yes = |asked: bool| if asked { "yes" } else { "" }.to_owned();
     let devices: Vec<String> = host
         .data_disks
@@ -99,8 +100,8 @@ fn script(cluster: &Cluster, host: &Host, purpose: For) -> Script {
         .collect();
     let ports: Vec<String> = ports(cluster, host).keys().map(u16::to_string).collect();
     let holder = cluster.vip_holders().any(|one| one.name == host.name);
-    let candidate =
     let asks = holder && purpose != For::Status;
+    let candidate =
         versions && host.is_node() && cluster.runtime.source == RuntimeSource::Distribution;
     let mut body = String::new();
     for (name, value) in [

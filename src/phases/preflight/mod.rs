@@ -12,6 +12,7 @@ pub mod wire;
 use serde::Serialize;
 
 use crate::{
+    artifacts::Artifacts,
     failure::{Code, Failure},
     inventory::{Cluster, Host},
     observe::{Facts, Observation},
@@ -78,7 +79,10 @@ checks! {
     "leftovers",         "nothing of another cluster",                                    identity::leftovers;
     "package-lock",      "the package manager is free",                                   software::package_lock;
     "container-runtime", "no other container engine or configuration in the way",         software::container_runtime;
-    "selinux",           "SELinux is known to be enforcing",                              software::selinux;
+    "containerd",        "a containerd that goes with this Kubernetes release",           software::containerd;
+    "load-balancer",     "no haproxy or keepalived of somebody else's",                   software::load_balancer;
+    "selinux",           "SELinux lets the load balancer work, and is known to enforce",  software::selinux;
+    "etcd-directory",    "an empty directory for etcd",                                   storage::etcd_directory;
     "longhorn-iscsi",    "iSCSI for Longhorn's volumes",                                  storage::iscsi;
     "longhorn-nfs",      "NFS for volumes with many writers",                             storage::nfs;
     "longhorn-crypt",    "dm_crypt for encrypted volumes",                                storage::crypt;
@@ -99,6 +103,7 @@ checks! {
 /// What a check may look at. Pure data.
 struct Look<'a> {
     cluster: &'a Cluster,
+    artifacts: &'a Artifacts,
     host: &'a Host,
     facts: &'a Facts,
     seen: &'a Observation,
@@ -163,7 +168,7 @@ impl Found {
 }
 
 /// All findings, host by host in the order of the inventory.
-pub fn check(cluster: &Cluster, seen: &Observation) -> Vec<Finding> {
+pub fn check(cluster: &Cluster, artifacts: &Artifacts, seen: &Observation) -> Vec<Finding> {
     let mut findings = Vec::new();
     for host in &cluster.hosts {
         let Some(one) = seen.hosts.get(&host.name) else {
@@ -171,6 +176,7 @@ pub fn check(cluster: &Cluster, seen: &Observation) -> Vec<Finding> {
         };
         let look = Look {
             cluster,
+            artifacts,
             host,
             facts: &one.facts,
             seen,

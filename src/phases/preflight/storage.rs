@@ -196,6 +196,50 @@ pub(super) fn multipath(look: &Look<'_>) -> Vec<Found> {
     )]
 }
 
+/// kubeadm refuses a directory that holds anything: a file system's own `lost+found` is enough.
+pub(super) fn etcd_directory(look: &Look<'_>) -> Vec<Found> {
+    let others = look.facts.all("etcd-other");
+    let begun = look.joined() || look.facts.kube.etcd_data;
+    if others.is_empty() || begun || !look.host.is_control_plane() {
+        return Vec::new();
+    }
+    let directory = &look.cluster.control_plane.etcd_data_dir;
+    let names: Vec<&str> = others.iter().take(3).map(String::as_str).collect();
+    let more = if others.len() > 3 { ", …" } else { "" };
+    vec![Found::new(
+        Level::Failure,
+        format!("{directory} is not empty: {}{more}", names.join(", ")),
+        "an empty directory for etcd, or none: kubeadm takes no other",
+        format!(
+            "of a disk of its own name a directory below: `control-plane: {{etcd: {{data-dir: {}/data}}}}`",
+            directory.trim_end_matches('/')
+        ),
+    )]
+}
+
+/// Whether a device is the disk, or a partition of it: `/dev/sdb1`, `/dev/nvme0n1p1`.
+fn is_part(device: &str, disk: &str) -> bool {
+    device.strip_prefix(disk).is_some_and(|rest| {
+        let number = rest.strip_prefix('p').unwrap_or(rest);
+        number.chars().all(|letter| letter.is_ascii_digit())
+    })
+}
+
+/// The device of a place, if another one than `wanted` or none is mounted there. A partition of it is it.
+fn misplaced(look: &Look<'_>, place: &str, wanted: &str) -> Option<String> {
+    let known = look.facts.about("device-is", wanted)?;
+    let mounts = look.facts.all("mounted");
+    let mounted = mounts.iter().rev().find_map(|line| {
+        let (at, device) = line.split_once(' ')?;
+        (at == place).then_some(device)
+    });
+    match mounted {
+        Some(device) if is_part(device, known) => None,
+        Some(device) => Some(format!("{device} is mounted on {place}")),
+        None => Some(format!("nothing is mounted on {place}")),
+    }
+}
+
 pub(super) fn data_disk(look: &Look<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     let mounted: BTreeMap<&str, &str> = disks(look)
@@ -213,7 +257,19 @@ pub(super) fn data_disk(look: &Look<'_>) -> Vec<Found> {
                 "attach it, or name the right device under `data-disks` in the inventory",
             ));
         }
-        if mounted.get(disk.path.as_str()) == Some(&"/") && !look.host.lab {
+        let other = (disk.device.as_deref())
+            .and_then(|device| Some((device, misplaced(look, &disk.path, device)?)));
+        if let Some((device, found_there)) = other {
+            found.push(Found::new(
+                look.real(),
+                found_there,
+                format!("{device} there: volumes would fill another disk"),
+                format!(
+                    "mount it, and see that /etc/fstab has it: `findmnt {}`",
+                    disk.path
+                ),
+            ));
+        } else if mounted.get(disk.path.as_str()) == Some(&"/") && !look.host.lab {
             found.push(Found::new(
                 Level::Warning,
                 format!("{} is on the root file system", disk.path),
