@@ -35,7 +35,7 @@ use semver::Version;
     name = "baremetal",
     version,
     max_term_width = 120,
-    after_help = "Example:\n  baremetal up inventory.yaml\n\nExit codes:\n    0  done\n    1  internal error\n    2  wrong usage\n    3  mistake in the inventory\n    4  a host cannot be reached\n    5  a preflight check failed\n    6  a phase failed (status: the cluster is not well)\n    7  the plan has changes (plan --exit-code)\n    8  refused for safety\n    9  locked by another run\n  130  interrupted"
+    after_help = "Example:\n  baremetal up inventory.yaml\n\nExit codes:\n    0  done\n    1  internal error\n    2  wrong usage\n    3  mistake in the inventory\n    4  a host cannot be reached\n    5  a preflight check failed, or an artifact is missing or damaged\n    6  a phase failed (verify: a claim; status: the cluster is not well)\n    7  the plan has changes (plan --exit-code)\n    8  refused for safety\n    9  locked by another run\n  130  interrupted"
 )]
 pub struct Cli {
     #[command(subcommand)]
