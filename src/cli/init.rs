@@ -50,7 +50,7 @@ pub struct InitArgs {
     /// Where the API is reached: a free address, or `HOST:PORT` of a load balancer of your own
     #[arg(long, value_name = "ADDRESS")]
     pub endpoint: Option<String>,
-    /// Interface for the virtual IP and the pod network; `auto` takes the one with each host's address
+    /// Interface of the virtual IP; `auto` takes the one with each host's address
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
     /// Addresses for Services of type `LoadBalancer`, such as `10.0.0.200-10.0.0.219`; `none` leaves MetalLB out

@@ -172,7 +172,7 @@ fn hosts(out: &mut Text, answers: &Answers, proposals: &Proposals) {
         out.line("  role: [control-plane, worker]");
     }
     if let Some(interface) = interface {
-        let what = "Interface for the virtual IP and the pod network.";
+        let what = "Interface of the virtual IP.";
         for line in wrap(
             &because(what, interface, proposals.interface.as_ref()),
             WIDTH - 4,

@@ -143,7 +143,7 @@ pub fn after_looking(
         args.interface.as_ref(),
         (
             "--interface",
-            "interface of the virtual IP and of pods (`auto`: by address)",
+            "interface of the virtual IP (`auto`: by address)",
         ),
         proposals.interface.as_ref(),
         &word,

@@ -31,7 +31,7 @@ macro_rules! with_host_settings {
             /// Taints of the node, `key=value:Effect`.
             #[serde(default)]
             pub taints: Vec<TaintText>,
-            /// Network interface for the VIP and for flannel. Default: the one that has the node's address.
+            /// Network interface of the VIP. Default: the one that has the node's address, which is also where flannel sends packets of pods.
             pub interface: Option<String>,
             /// Mount points that Longhorn uses. Hosts with data disks are the storage nodes; without any, all that run workloads.
             #[serde(default)]

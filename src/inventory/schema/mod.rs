@@ -208,7 +208,7 @@ pub struct Flannel {
     /// MTU of pods. Default: found by flannel.
     #[schemars(range(min = 576))]
     pub mtu: Option<u16>,
-    /// Interface between nodes where hosts have several. Default: the one with the default route.
+    /// Interface between nodes, the same on every host. Default: each host's with the node's address.
     pub interface: Option<String>,
 }
 
