@@ -541,6 +541,36 @@ fn scripts_that_look_please_shellcheck() {
     }
 }
 
+/// Calico keeps a kubeconfig with a token beside the network's configuration.
+#[test]
+fn a_support_bundle_takes_no_kubeconfig_of_a_pod_network() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    for name in [
+        "10-calico.conflist",
+        "calico-kubeconfig",
+        "multus.kubeconfig",
+    ] {
+        std::fs::write(path(name), format!("text of {name}\n")).unwrap();
+    }
+    let cluster = cluster(HOME);
+    let script = baremetal::support::host_script(&cluster, &cluster.hosts[0], false).body;
+    let (head, rest) = script.split_once("section system/uname").unwrap();
+    assert!(rest.contains("/etc/cni/net.d/* ") && rest.contains("file \"$path\"\n"));
+    let files = format!(
+        "{head}for path in {}/*; do file \"$path\"; done\n",
+        path("")
+    );
+    let ran = std::process::Command::new("sh")
+        .args(["-c", &files])
+        .env("BM", directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(said.contains(".text of 10-calico.conflist"), "{said}");
+    assert!(!said.contains("kubeconfig"), "{said}");
+}
+
 /// The script of a control plane, with an etcdctl that answers two questions and hangs at the third.
 #[test]
 fn an_answer_that_does_not_come_keeps_back_no_other() {

@@ -148,6 +148,18 @@ mod tests {
     }
 
     #[test]
+    fn an_event_has_no_secret_that_json_writes_otherwise() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = Secrets::default();
+        secrets.insert("T", Secret::new("pla\"nted\\token"));
+        let log = RunLog::open_in(directory.path(), secrets).unwrap();
+        let text = "joined with pla\"nted\\token".to_owned();
+        log.keep(0, &Event::Note { text });
+        let text = fs::read_to_string(log.path()).unwrap();
+        assert!(text.contains("\"joined with ***\""), "{text}");
+    }
+
+    #[test]
     fn every_event_but_progress_is_kept_as_a_pipeline_gets_it() {
         let directory = tempfile::tempdir().unwrap();
         let log = RunLog::open_in(directory.path(), Secrets::default()).unwrap();

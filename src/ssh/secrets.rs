@@ -78,14 +78,16 @@ impl Secrets {
         }
     }
 
-    /// `text` without any secret of six bytes or more, in any of its lines.
+    /// `text` without any secret of six bytes or more, in any of its lines, also as JSON writes it.
     pub fn redact(&self, text: &str) -> String {
         let mut values: Vec<String> = self.read(|secrets| {
             secrets
                 .values()
                 .flat_map(|secret| std::iter::once(secret.expose()).chain(secret.expose().lines()))
-                .filter(|value| value.len() >= SHORTEST && text.contains(value))
-                .map(str::to_owned)
+                .filter(|value| value.len() >= SHORTEST)
+                .flat_map(|value| [Some(value.to_owned()), escaped(value)])
+                .flatten()
+                .filter(|value| text.contains(value))
                 .collect()
         });
         // The longest first: one secret may contain another.
@@ -98,6 +100,16 @@ impl Secrets {
     fn read<T>(&self, with: impl FnOnce(&BTreeMap<String, Secret>) -> T) -> T {
         with(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A value within a string of JSON, where it is written otherwise there.
+fn escaped(value: &str) -> Option<String> {
+    let plain = |letter: char| letter != '"' && letter != '\\' && !letter.is_control();
+    if value.chars().all(plain) {
+        return None;
+    }
+    let json = serde_json::to_string(value).ok()?;
+    json.get(1..json.len() - 1).map(str::to_owned)
 }
 
 /// What lies before the first `@@NAME@@`, the name, and what follows.

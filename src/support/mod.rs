@@ -3,6 +3,8 @@
 //! Everything that goes into the archive passes one [`Redactor`].
 
 mod archive;
+mod extent;
+mod keyed;
 mod redact;
 mod script;
 

@@ -7,12 +7,10 @@ use std::{borrow::Cow, sync::LazyLock};
 use base64::Engine as _;
 use regex::{Captures, Regex};
 
+use super::keyed;
 use crate::{digest::sha256, ssh::Secrets};
 
 const STARS: &str = "***";
-
-/// Keys whose values are secret; a key may have more before it (`harborAdminPassword`), and nothing after it (`secretName`).
-const KEYS: &str = r"(?:pass(?:word|wd|phrase|wort)?|auth[-_]?pass|secret|token|cookie|credentials?|(?:api|access|secret|private|signing|encryption|certificate|account|client)[-_]?key|key[-_]?data|htpasswd)";
 
 /// A form of a secret, and what stands in its place.
 struct Form {
@@ -26,9 +24,8 @@ enum Replaced {
     With(fn(&Captures<'_>) -> String),
 }
 
-/// In this order: what spans a whole block first, the least certain last.
+/// In this order: what spans a whole block first, the least certain last. Values behind keys come after these: [`keyed`].
 static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    let keyed = |before: &str, after: &str| format!("(?i){before}{KEYS}{after}");
     [
         // A whole key, its end cut off (within the text), or on one line with `\n` between.
         (
@@ -70,28 +67,14 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
             r"(?i)(sha256:|@sha256-)?\b[0-9a-f]{64}\b".to_owned(),
             Replaced::With(hexadecimal),
         ),
-        // Block scalars of YAML: `password: |` and the lines below that are indented further.
+        // User and password of `curl` and its like, and of MySQL's data source names.
         (
-            keyed(r"(?m)^([ \t-]*)([\w.-]*", r#"["']?:[ \t]*[|>][-+0-9]*)[ \t]*\n(?:[ \t]*\n|[ \t]+[^\n]*\n?)+"#),
-            Replaced::With(block),
-        ),
-        // `name: DB_PASSWORD` and its `value:`, in YAML and JSON.
-        (
-            keyed(r#"(name["']?[ \t]*:[ \t]*["']?[\w.-]*"#, r#"["']?[ \t]*,?\s+["']?value["']?[ \t]*:[ \t]*)("(?:[^"\\]|\\.)*"?|'[^']*'?|\S+)"#),
+            r#"((?:^|[\s"'])(?:-u|--user|--proxy-user|--creds)(?:[ \t]+|=|["'][ \t]*,\s*)["']?[^\s:"'0-9][^\s:"']*:)[^\s"']+"#.to_owned(),
             Replaced::Text("$1***"),
         ),
-        // `key: value`, `key=value`, `"key": "value"`, `--key=value`, also where quotes are escaped once more. What begins with `{` has keys of its own.
         (
-            keyed(
-                r"([\w.-]*",
-                r#"\\*["']?[ \t]*(?::=|=>|[:=])[ \t]*)(\\+"[^"]*"?|"(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|[^\s{]\S*)"#,
-            ),
-            Replaced::Text("$1***"),
-        ),
-        // `--token VALUE`, `auth_pass VALUE`, haproxy's `stats auth USER:VALUE`.
-        (
-            keyed(r"(--[\w-]*", r#"[ \t]+)("[^"]*"?|'[^']*'?|[^\s-][^\s]*)"#),
-            Replaced::Text("$1***"),
+            r"([\w.%+-]+:)\S+(@(?:tcp6?|udp6?|unix)\()".to_owned(),
+            Replaced::Text("$1***$2"),
         ),
         (
             r"(?i)\b(auth_pass|requirepass|stats[ \t]+auth|secret_key_base)([ \t]+)\S+".to_owned(),
@@ -147,7 +130,7 @@ impl Redactor {
     pub fn text(&self, text: &str) -> String {
         let known = self.encoded.redact(&self.secrets.redact(text));
         let known = self.short(known);
-        FORMS.iter().fold(known, |text, form| {
+        let formed = FORMS.iter().fold(known, |text, form| {
             let out = match &form.by {
                 Replaced::Text(by) => form.found.replace_all(&text, *by),
                 Replaced::With(by) => form.found.replace_all(&text, by),
@@ -156,7 +139,8 @@ impl Redactor {
                 Cow::Borrowed(_) => text,
                 Cow::Owned(out) => out,
             }
-        })
+        });
+        keyed::redact(&formed)
     }
 
     /// Known secrets that are too short to be taken out of the middle of words: where they stand alone.
@@ -203,27 +187,6 @@ fn hexadecimal(found: &Captures<'_>) -> String {
         return found[0].to_owned();
     }
     format!("***{}***", &sha256(found[0].as_bytes())[..8])
-}
-
-/// The block of a scalar that is secret: up to the first line that is not indented further than its key.
-fn block(found: &Captures<'_>) -> String {
-    // A dash before the key is indentation too.
-    let indent = found[1].len();
-    let whole = &found[0];
-    let head = found[1].len() + found[2].len();
-    let below = whole[head..]
-        .split_once('\n')
-        .map_or("", |(_, below)| below);
-    let mut rest = below;
-    for line in below.split_inclusive('\n') {
-        let text = line.trim_start_matches([' ', '\t']);
-        if line.len() - text.len() <= indent && !text.trim().is_empty() {
-            break;
-        }
-        rest = &rest[line.len()..];
-    }
-    let key = found[2].rsplit_once(':').map_or(&found[2], |(key, _)| key);
-    format!("{}{key}: {STARS}\n{rest}", &found[1])
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ fn redactor() -> Redactor {
     let secrets = Secrets::default();
     secrets.insert("HARBOR", Secret::new("Sw0rdfish!"));
     secrets.insert("SHORT", Secret::new("tiger"));
+    secrets.insert("QUOTED", Secret::new("a\"b\\c\td"));
     secrets.insert("LINES", Secret::new("first line of it\nsecond-line"));
     Redactor::new(&secrets)
 }
@@ -44,6 +45,56 @@ const PLANTED: &[&str] = &[
     "- name: DB_PASSWORD\n  value: PLANTED",
     "{\"name\": \"API_TOKEN\", \"value\": \"PLANTED\"}",
     "password: [PLANTED, PLANTED]",
+    "password: correct PLANTED staple",
+    "      DB_PASSWORD:  two PLANTED",
+    "Environment:\n      DB_PASSWORD:  two words, \"PLANTED\" and 'more' # PLANTED",
+    "app[1]: using password: correct \"horse\" PLANTED",
+    "{\"message\":\"using password: correct PLANTED\",\"level\":\"info\"}",
+    "DB_PASSWORD=correct PLANTED",
+    "err=\"container &Container{Name:db,Env:[]EnvVar{EnvVar{Name:DB_PASSWORD,Value:PLANTED,ValueFrom:nil,},EnvVar{Name:A,Value:,ValueFrom:nil,},},}\"",
+    "Env:[]EnvVar{EnvVar{Name:DB_PASSWORD,Value:a, b PLANTED,ValueFrom:nil,},",
+    "[{Name:API_TOKEN_2 Value:a PLANTED ValueFrom:<nil>}]",
+    "{\"name\":\"API_TOKEN\",\"value\":\"PLANTED\"}",
+    "{\\\"name\\\":\\\"API_TOKEN\\\",\\\"value\\\":\\\"PLANTED\\\"}",
+    "- name: DB_PASSWORD\n  value: two PLANTED",
+    "- name: \"DB_PASSWORD_1\"\n  value: 'it''s PLANTED'",
+    "- {name: DB_PASSWORD, value: PLANTED}",
+    "- --password\n- PLANTED",
+    "    - \"--password\"\n    - \"two PLANTED\"",
+    "args: [\"--password\", \"PLANTED\", \"--v=2\"]",
+    "{\"args\":[\"--db-password\",\"PLANTED\"]}",
+    "Args:[--password PLANTED --v=2]",
+    "PASSWORD_1=PLANTED",
+    "db_password2=PLANTED",
+    "TOKEN_VALUE: PLANTED",
+    "apiTokenValue=PLANTED",
+    "passwords: PLANTED",
+    "passwords:\n- PLANTED\n- two PLANTED",
+    "passwords:\n  - PLANTED\n  - two PLANTED\nnext: kept",
+    "password={PLANTED}",
+    "password: {PLANTED}",
+    "password: {value: PLANTED}",
+    "password:\n  value: PLANTED",
+    "password:\n  PLANTED",
+    "password:\n\n  two PLANTED\n  and PLANTED\nnext: kept",
+    "PASSWORD_1: |\n  PLANTED\nnext: kept",
+    "password: 'it''s PLANTED'",
+    "password='it'\\''s PLANTED'",
+    "password: \"a \\\" PLANTED\"",
+    "msg=\"{\\\"token\\\":\\\"a\\\\\\\" PLANTED\\\"}\"",
+    "curl -u admin:PLANTED https://x",
+    "curl --user 'admin:PLANTED' https://x",
+    "ctr images pull --user=admin:PLANTED r.example/x",
+    "dsn root:PLANTED@tcp(10.0.0.5:3306)/db",
+    "bearer_token = PLANTED",
+    "EnvVar{Name:DB_PASSWORD,Value:two PLANTED",
+    "  - name: DB_PASSWORD\n    value: |\n      PLANTED\n    other: kept",
+    "- name: DB_PASSWORD\n  value:\n    PLANTED\n",
+    "password:\n  value: |\n    PLANTED\n",
+    "{\"Env\":[\"DB_PASSWORD=two PLANTED\",\"A=b\"]}",
+    "Environment=\"DB_PASSWORD=two PLANTED\"",
+    "Environment='DB_PASSWORD=two PLANTED' A=b",
+    "Set-Cookie: session=PLANTED; Path=/",
 ];
 
 proptest! {
@@ -84,7 +135,7 @@ proptest! {
 
     #[test]
     fn known_secrets_are_gone_whatever_surrounds_them(around in "[ \"'=:/\n.,-]{1,8}") {
-        let known = ["Sw0rdfish!", "tiger", "first line of it", "second-line"];
+        let known = ["Sw0rdfish!", "tiger", "first line of it", "second-line", "a\"b\\c\td", r#"a\"b\\c\td"#];
         let base64 = base64::engine::general_purpose::STANDARD;
         let encoded = [base64.encode("Sw0rdfish!"), base64.encode("Sw0rdfish!\n")];
         for secret in known.iter().map(|&text| text.to_owned()).chain(encoded) {
@@ -116,8 +167,103 @@ fn what_is_public_stays() {
         "kubelet.service: Main process exited, code=exited, status=1/FAILURE",
         "secret \"metallb-memberlist\" not found; token expired",
         "NAME  READY  STATUS\ncoredns-5d78c9869d-abcde  1/1  Running",
+        // Why something failed, of which a secret is only the subject.
+        "I1121 22:50:49.123456       1 token.go:123] \"Rotated\" node=\"cp1\"",
+        "open /run/secrets/serviceaccount/token: no such file or directory",
+        "couldn't find key password in Secret default/db",
+        "Authentication failed, passed=3 passes: 2 bypass: true",
+        "  TokenExpirationSeconds:  3607\n    SecretName:  db\n    Optional:    false",
+        "      DB_PASSWORD:  <set to the key 'password' in secret 'db'>  Optional: false",
+        "Image pull secrets:  <none>",
+        "{\"automountServiceAccountToken\":false,\"imagePullSecrets\":[{\"name\":\"pull\"}],\"secret\":null}",
+        "imagePullSecrets:\n- name: pull\nsecret:\n  secretName: db\n  items: []",
+        "Volume{Name:db,VolumeSource{Secret:&SecretVolumeSource{SecretName:db,Items:[]KeyToPath{},},Secret:nil,}",
+        "EnvVar{Name:TOKEN_TTL,Value:24h,ValueFrom:nil,}",
+        "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      key: db\n      name: db",
+        "- --token-auth-file=/etc/tokens.csv\n- --v=2",
+        "--discovery-token-ca-cert-hash sha256:x --token-ttl 2h",
+        "docker run --user 1000:1000 -u 0:0",
+        "password: \"\"",
+        "    - --kubelet-client-key=/etc/kubernetes/pki/apiserver-kubelet-client.key",
+        "\"Caches populated\" type=\"*v1.Secret\" reflector=\"x\"",
     ] {
         assert_eq!(redactor().text(text), text);
+    }
+}
+
+/// What is said behind a secret's name is why something failed: only what may be the secret is taken.
+#[test]
+fn the_rest_of_a_sentence_stays() {
+    for (text, expected) in [
+        (
+            "failed to list *v1.Secret: Get \"https://10.0.0.10:6443/x\": dial tcp: connection refused",
+            "failed to list *v1.Secret: *** \"https://10.0.0.10:6443/x\": dial tcp: connection refused",
+        ),
+        (
+            "failed to fetch anonymous token: unexpected status: 401 Unauthorized",
+            "failed to fetch anonymous token: *** status: 401 Unauthorized",
+        ),
+        (
+            "{\"message\":\"using --token=abc for it\",\"level\":\"info\"}",
+            "{\"message\":\"using --token=*** for it\",\"level\":\"info\"}",
+        ),
+        (
+            "{\"message\":\"password: a b\\nnext\",\"level\":\"info\"}",
+            "{\"message\":\"password: ***\\nnext\",\"level\":\"info\"}",
+        ),
+        (
+            "EnvVar{Name:DB_PASSWORD,Value:X,ValueFrom:nil,},EnvVar{Name:A,Value:b,ValueFrom:nil,}",
+            "EnvVar{Name:DB_PASSWORD,Value:***,ValueFrom:nil,},EnvVar{Name:A,Value:b,ValueFrom:nil,}",
+        ),
+        (
+            "{\"password\":1234,\"user\":\"a\"}",
+            "{\"password\":***,\"user\":\"a\"}",
+        ),
+        (
+            "- name: DB_PASSWORD\n  value: |\n    a\n  other: kept\n",
+            "- name: DB_PASSWORD\n  value: ***\n  other: kept\n",
+        ),
+        (
+            "{\"Env\":[\"DB_PASSWORD=a b\",\"A=b\"]}",
+            "{\"Env\":[\"DB_PASSWORD=***\",\"A=b\"]}",
+        ),
+        (
+            "Environment='DB_PASSWORD=a b' 'A=b'",
+            "Environment='DB_PASSWORD=***' 'A=b'",
+        ),
+        (
+            "password:\n  a b\nnext: kept\n",
+            "password: ***\nnext: kept\n",
+        ),
+        (
+            "tokens:\n- a\n- b\nnext: kept\n",
+            "tokens: ***\nnext: kept\n",
+        ),
+    ] {
+        assert_eq!(redactor().text(text), expected);
+    }
+}
+
+#[test]
+fn time_grows_with_the_length_alone() {
+    for piece in [
+        "secretName: x ",
+        "password:\n",
+        "--token ",
+        "{\"token\":[",
+        "a:b@tcp",
+        "name: password,Value:",
+        "'",
+        "password: '",
+    ] {
+        let text = piece.repeat(100_000 / piece.len());
+        let begun = std::time::Instant::now();
+        redactor().text(&text);
+        assert!(
+            begun.elapsed().as_secs() < 10,
+            "{piece}: {:?}",
+            begun.elapsed()
+        );
     }
 }
 

@@ -30,8 +30,9 @@ section() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# file NAME: as it is, where it is there.
+# file NAME: as it is, where it is there and no kubeconfig: pod networks keep theirs beside their configuration.
 file() {
+	case $1 in *kubeconfig*) return ;; esac
 	[ -f "$1" ] && section "files$1" cat "$1"
 }
 
