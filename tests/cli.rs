@@ -317,6 +317,56 @@ pub fn dead() -> String {
     .replace("hosts:", "ssh: {port: 1}\nhosts:")
 }
 
+/// Refused before any host was asked: a pipeline reads why, and no report is green.
+#[test]
+fn a_run_that_was_refused_is_a_failed_case_of_its_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("inventory.yaml", &dead());
+    write("bad.yaml", &dead().replace("hosts:", "hots:"));
+    for (arguments, code, says) in [
+        (&["check", "bad.yaml", "--offline"][..], 3, "hots"),
+        (
+            &["check", "inventory.yaml", "--bundle", "nowhere"],
+            5,
+            "nowhere",
+        ),
+        (&["verify", "bad.yaml"], 3, "hots"),
+        (
+            &["verify", "inventory.yaml", "--skip-check", "everything"],
+            2,
+            "everything",
+        ),
+        (
+            &["verify", "inventory.yaml", "--failover=node"],
+            8,
+            "cannot spare one",
+        ),
+    ] {
+        let mut command = baremetal(arguments);
+        command
+            .args(["--output", "json", "--junit", "run.xml"])
+            .env("XDG_STATE_HOME", directory.path().join("state"))
+            .current_dir(directory.path());
+        let ended = run(&mut command);
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.text());
+        let last = ended.stdout.lines().last().unwrap();
+        let last: serde_json::Value = serde_json::from_str(last).unwrap();
+        assert_eq!(
+            (&last["event"], &last["code"]),
+            (&"run-finished".into(), &code.into())
+        );
+        let report = fs::read_to_string(directory.path().join("run.xml")).unwrap();
+        let totals = "tests=\"1\" failures=\"1\" errors=\"0\" skipped=\"0\"";
+        assert!(report.contains(totals), "{arguments:?}: {report}");
+        let message = format!("<failure message=\"exit code {code}: ");
+        assert!(
+            report.contains(&message) && report.contains(says),
+            "{report}"
+        );
+    }
+}
+
 #[test]
 fn what_a_run_prints_as_json_fits_the_published_schema() {
     let text = run(&mut baremetal(&["schema", "events"])).ok().stdout;
@@ -335,6 +385,7 @@ fn what_a_run_prints_as_json_fits_the_published_schema() {
         (&["maintenance-off", "w1"], 4),
         (&["check", "--bundle", "nowhere"], 5),
         (&["plan", "--skip-check", "everything"], 2),
+        (&["verify", "--skip-check", "everything"], 2),
     ] {
         let (verb, more) = arguments.split_first().unwrap();
         let mut command = baremetal(&verb.split('-').collect::<Vec<_>>());

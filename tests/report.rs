@@ -361,6 +361,65 @@ fn junit_has_a_case_per_step() {
     insta::assert_snapshot!("junit", std::fs::read_to_string(&path).unwrap());
 }
 
+#[test]
+fn junit_tells_what_was_not_checked_from_what_passed() {
+    let finding = |id: &'static str, level: Level| Finding {
+        id,
+        host: "w1".into(),
+        level,
+        found: format!("found {id}"),
+        needed: "needed".into(),
+        fix: "fix & more".into(),
+    };
+    let findings = vec![
+        finding("clock", Level::Warning),
+        finding("ports", Level::Skipped),
+        finding("mtu", Level::Passed),
+    ];
+    let mut junit = report::Junit::new("unused-levels.xml".into());
+    play(&mut junit, &[(0, Event::Findings { findings })]);
+    std::fs::remove_file("unused-levels.xml").ok();
+    let text = junit.render();
+    let totals = "tests=\"3\" failures=\"0\" errors=\"0\" skipped=\"1\"";
+    assert!(text.contains(totals), "{text}");
+    for case in [
+        "name=\"clock\" time=\"0.000\"><system-out>warning: found clock\nneeded: needed\nfix: fix &amp; more</system-out></testcase>",
+        "name=\"ports\" time=\"0.000\"><skipped message=\"found ports\"/></testcase>",
+        "name=\"mtu\" time=\"0.000\"/>",
+    ] {
+        assert!(text.contains(case), "{text}");
+    }
+}
+
+#[test]
+fn junit_of_a_run_that_stopped_is_red_and_of_found_changes_is_not() {
+    let ended = |code: u8| {
+        let mut junit = report::Junit::new("unused-codes.xml".into());
+        let event = Event::RunFinished {
+            code,
+            message: "refused".into(),
+            changed: 0,
+            failed: 0,
+            skipped: 0,
+            ms: 0,
+            mutating: 0,
+            mutating_on: BTreeMap::new(),
+            round_trips: BTreeMap::new(),
+        };
+        play(&mut junit, &[(0, event)]);
+        std::fs::remove_file("unused-codes.xml").ok();
+        junit.render()
+    };
+    for code in [0, 7] {
+        assert!(ended(code).contains("tests=\"0\" failures=\"0\""));
+    }
+    for code in [3, 5, 8, 9, 130] {
+        let text = ended(code);
+        let message = format!("<failure message=\"exit code {code}: refused\"");
+        assert!(text.contains(&message), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn the_junit_file_is_written_when_every_reporter_is_gone() {
     let directory = tempfile::tempdir().unwrap();

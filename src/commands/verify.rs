@@ -23,16 +23,21 @@ use crate::{
 };
 
 pub async fn run(args: &VerifyArgs) -> Result<Code> {
-    let (cluster, left_out) = wanted(args)?;
     let run = Run::start("verify", &args.target.output);
-    let (session, end) = match Opened::of(&run, &args.target, cluster).await {
-        Ok(opened) => {
+    let (session, end) = match begin(&run, args).await {
+        Ok((opened, left_out)) => {
             let end = Box::pin(verify(&opened, args, &left_out)).await;
             (Some(opened.session), end)
         }
         Err(error) => (None, Err(error)),
     };
     run.finish(session, end).await
+}
+
+async fn begin(run: &Run, args: &VerifyArgs) -> Result<(Opened, BTreeSet<&'static str>)> {
+    let (cluster, left_out) = wanted(args)?;
+    let opened = Opened::of(run, &args.target, cluster).await?;
+    Ok((opened, left_out))
 }
 
 /// What can be said before any host is asked.

@@ -8,9 +8,12 @@ use std::{
 };
 
 use super::{Event, FailureReport, Render, text::printable};
-use crate::phases::{
-    self, PhaseId,
-    preflight::{Finding, Level},
+use crate::{
+    failure::Code,
+    phases::{
+        self, PhaseId,
+        preflight::{Finding, Level},
+    },
 };
 
 /// The file is written anew at most this often while the run goes on, so that a killed run leaves its results behind.
@@ -29,7 +32,8 @@ pub struct Junit {
 struct Case {
     /// `None` where the step number means nothing: connecting.
     step: Option<usize>,
-    phase: PhaseId,
+    /// `None` where a run has ended before any: refused, or locked out.
+    phase: Option<PhaseId>,
     host: String,
     title: String,
     ms: u64,
@@ -41,12 +45,14 @@ enum Outcome {
     /// Started; stays so when the run is cut short.
     Running,
     Passed,
+    /// Passed, with what is to be said of it.
+    Warned(String),
     Skipped(String),
     Failed(Box<FailureReport>),
 }
 
 impl Outcome {
-    /// A failed check is a failed case; one that warns has passed.
+    /// A failed check is a failed case; one that warns has passed, and says why it warns.
     fn of(finding: &Finding) -> Self {
         match finding.level {
             Level::Failure => Self::Failed(Box::new(FailureReport {
@@ -54,7 +60,11 @@ impl Outcome {
                 hint: finding.fix.clone(),
                 ..FailureReport::default()
             })),
-            Level::Warning | Level::Passed => Self::Passed,
+            Level::Warning => Self::Warned(format!(
+                "warning: {}\nneeded: {}\nfix: {}",
+                finding.found, finding.needed, finding.fix
+            )),
+            Level::Passed => Self::Passed,
             Level::Skipped => Self::Skipped(finding.found.clone()),
         }
     }
@@ -74,7 +84,7 @@ impl Junit {
     fn connect(&mut self, host: &str, ms: u64, outcome: Outcome) {
         self.cases.push(Case {
             step: None,
-            phase: PhaseId::Connect,
+            phase: Some(PhaseId::Connect),
             host: host.to_owned(),
             title: phases::title(PhaseId::Connect).to_owned(),
             ms,
@@ -88,7 +98,7 @@ impl Junit {
         let open = self.cases.iter_mut().find(|case| {
             case.step == Some(step)
                 && case.host == host
-                && case.phase == phase
+                && case.phase == Some(phase)
                 && matches!(case.outcome, Outcome::Running)
         });
         if let Some(case) = open {
@@ -97,7 +107,7 @@ impl Junit {
         } else {
             self.cases.push(Case {
                 step: Some(step),
-                phase,
+                phase: Some(phase),
                 host: host.to_owned(),
                 title: title.to_owned(),
                 ms,
@@ -122,8 +132,31 @@ impl Junit {
             }
             Event::Findings { findings } => self.findings(PhaseId::Preflight, findings),
             Event::Verified { findings } => self.findings(PhaseId::Verify, findings),
+            Event::RunFinished { code, message, .. } => self.stopped(*code, message),
             step => self.step(step),
         }
+    }
+
+    /// A run that has ended otherwise than well has a failed case: its own, where nothing else has failed.
+    fn stopped(&mut self, code: u8, message: &str) {
+        let failed = |case: &Case| matches!(case.outcome, Outcome::Failed(_));
+        // `plan --exit-code` has found something to do: no failure.
+        if code == Code::Done as u8 || code == Code::Changes as u8 || self.cases.iter().any(failed)
+        {
+            return;
+        }
+        let report = FailureReport {
+            message: format!("exit code {code}: {message}"),
+            ..FailureReport::default()
+        };
+        self.cases.push(Case {
+            step: None,
+            phase: None,
+            host: self.name.clone(),
+            title: "run".to_owned(),
+            ms: self.ended,
+            outcome: Outcome::Failed(Box::new(report)),
+        });
     }
 
     fn findings(&mut self, phase: PhaseId, findings: &[Finding]) {
@@ -185,7 +218,7 @@ impl Junit {
             totals(&all),
             seconds(self.ended)
         );
-        let mut phases: Vec<PhaseId> = self.cases.iter().map(|case| case.phase).collect();
+        let mut phases: Vec<Option<PhaseId>> = self.cases.iter().map(|case| case.phase).collect();
         phases.sort_unstable();
         phases.dedup();
         for phase in phases {
@@ -195,7 +228,7 @@ impl Junit {
                 .filter(|case| case.phase == phase)
                 .collect();
             let time = cases.iter().map(|case| case.ms).sum();
-            let name = attribute(phases::title(phase));
+            let name = attribute(phase.map_or("run", phases::title));
             let head = format!(
                 "name=\"{name}\"{} time=\"{}\"",
                 totals(&cases),
@@ -255,6 +288,11 @@ fn render_case(out: &mut String, case: &Case) {
     );
     let _ = match &case.outcome {
         Outcome::Passed => writeln!(out, "/>"),
+        Outcome::Warned(text) => writeln!(
+            out,
+            "><system-out>{}</system-out></testcase>",
+            escape(printable(text).trim_end())
+        ),
         Outcome::Running => writeln!(
             out,
             "><error message=\"not ended when the run was cut short\"/></testcase>"

@@ -163,7 +163,7 @@ impl Found {
     /// For checks that could not be made: never taken for passed.
     fn unknown(why: impl Into<String>, needed: impl Into<String>, fix: impl Into<String>) -> Self {
         let why = format!("could not be checked: {}", why.into());
-        Self::new(Level::Warning, why, needed, fix)
+        Self::new(Level::Skipped, why, needed, fix)
     }
 }
 
