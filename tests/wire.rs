@@ -232,6 +232,13 @@ fn registries_and_servers_are_asked_for_where_there_is_no_bundle() {
     assert_eq!(urls, expected);
 }
 
+/// Findings that say that something is wrong, when hosts answer this.
+fn wrong(inventory: &str, more: &[(&str, &str)], said: &[(&str, &str)]) -> Vec<Finding> {
+    let mut found = found(inventory, more, said);
+    found.retain(|one| one.level != Level::Skipped);
+    found
+}
+
 /// Findings when hosts answer this; every other host has nothing to say.
 fn found(inventory: &str, more: &[(&str, &str)], said: &[(&str, &str)]) -> Vec<Finding> {
     let cluster = load(inventory);
@@ -274,13 +281,18 @@ const CASES: &[Case] = &[
     ("cp1", r#"{"pool": [{"address": "10.0.0.201", "mac": "02:00:00:00:00:99"}]}"#, "pool", "cp1", Level::Failure, "02:00:00:00:00:99, none of the hosts, answers for 10.0.0.201"),
     ("cp2", r#"{"disk": {"directory": "/var/lib", "writes": 300, "p99": 23.42}}"#, "etcd-disk", "cp2", Level::Warning, "more than 23.4 ms to be on the disk of /var/lib"),
     ("w1",  r#"{"name-servers": [{"name": "10.0.0.1", "why": "no answer"}]}"#, "dns", "w1", Level::Warning, "name server 10.0.0.1: no answer"),
+    ("w1",  r#"{"names": [{"name": "api.example", "why": "Name or service not known"}]}"#, "dns", "w1", Level::Failure, "api.example: Name or service not known"),
+    ("w1",  r#"{"time-servers": [{"name": "a.example", "why": "no answer"}, {"name": "b.example", "why": "no answer"}]}"#, "time-servers", "w1", Level::Failure, "time server a.example: no answer; b.example: no answer"),
+    ("w1",  r#"{"time-servers": [{"name": "a.example", "why": "no answer within 20 s"}]}"#, "time-servers", "w1", Level::Warning, "time server a.example: no answer within 20 s"),
+    ("w1",  r#"{"errors": {"sites": "no end within 25 s"}}"#, "registries", "w1", Level::Skipped, "not checked: no end within 25 s"),
     ("w1",  r#"{"errors": {"paths": "Operation not permitted"}}"#, "mtu", "w1", Level::Skipped, "not checked: Operation not permitted"),
 ];
 
 #[test]
 fn each_answer_has_one_finding() {
     for (says, answer, id, host, level, text) in CASES {
-        let found = found(INVENTORY, &[], &[(says, answer)]);
+        let inventory = format!("{INVENTORY}system: {{time-servers: [a.example, b.example]}}\n");
+        let found = found(&inventory, &[], &[(says, answer)]);
         assert_eq!(found.len(), 1, "{answer}: {found:?}");
         let one = &found[0];
         assert_eq!(
@@ -334,14 +346,14 @@ fn a_node_refuses_where_nothing_of_it_listens() {
     let refused =
         r#"{"reach": [{"to": "cp1", "proto": "tcp", "port": 2379, "why": "Connection refused"}]}"#;
     let joined = ("cp1", "conf=kubelet.conf");
-    assert_eq!(found(INVENTORY, &[joined], &[("cp2", refused)]), vec![]);
+    assert_eq!(wrong(INVENTORY, &[joined], &[("cp2", refused)]), vec![]);
     let listens = ("cp1", "port=2379 10.0.0.11 etcd");
     assert_eq!(
-        found(INVENTORY, &[joined, listens], &[("cp2", refused)]).len(),
+        wrong(INVENTORY, &[joined, listens], &[("cp2", refused)]).len(),
         1
     );
     let silent = refused.replace("Connection refused", "no answer");
-    assert_eq!(found(INVENTORY, &[joined], &[("cp2", &silent)]).len(), 1);
+    assert_eq!(wrong(INVENTORY, &[joined], &[("cp2", &silent)]).len(), 1);
 }
 
 #[test]
@@ -356,14 +368,149 @@ fn a_stranger_on_a_port_is_the_business_of_another_check() {
 }
 
 #[test]
-fn a_listener_that_could_not_listen_accuses_nobody() {
-    let deaf = r#"{"listen": [{"proto": "udp", "port": 8472, "why": "used"}, {"proto": "tcp", "port": 10250, "why": "Permission denied"}]}"#;
+fn registries_that_do_not_answer_are_named() {
+    let cluster = load(INVENTORY);
+    let seen = seen(&cluster, &[]);
+    let tasks = plan(&cluster, &Artifacts::default(), &seen, "token");
+    let judged = |host: &str, said: &str| {
+        let answers = tasks.keys().map(|name| {
+            let said = if name == host { said } else { "{}" };
+            (name.clone(), Ok(Answer::parse(said).unwrap()))
+        });
+        let mut found = judge(&cluster, &seen, &tasks, &answers.collect());
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    };
+    let one = judged(
+        "w1",
+        r#"{"sites": [{"url": "https://quay.io/v2/", "why": "no answer within 20 s"}]}"#,
+    );
+    assert_eq!(
+        (one.id, &*one.host, one.level),
+        ("registries", "w1", Level::Failure)
+    );
+    let text = "https://quay.io/v2/ does not answer: no answer within 20 s";
+    assert_eq!(one.found, text);
+    let one = judged("w1", r#"{"errors": {"sites": "no end within 25 s"}}"#);
+    assert_eq!((one.id, one.level), ("registries", Level::Skipped));
+}
+
+#[test]
+fn a_listener_that_could_not_listen_accuses_no_other_host() {
+    let deaf = r#"{"listen": [{"proto": "udp", "port": 8472, "why": "used"}, {"proto": "tcp", "port": 7946, "why": "used", "owner": "dockerd"},
+                              {"proto": "tcp", "port": 10250, "why": "Permission denied"}, {"proto": "udp", "port": 7946, "why": "Permission denied"}]}"#;
     let missed = r#"{"reach": [{"to": "w1", "proto": "udp", "port": 8472, "why": "no answer"},
                                {"to": "w1", "proto": "tcp", "port": 10250, "why": "Connection refused"}]}"#;
-    assert_eq!(
-        found(INVENTORY, &[], &[("w1", deaf), ("cp1", missed)]),
-        vec![]
+    let of = |more: &[(&str, &str)]| {
+        let found = found(INVENTORY, more, &[("w1", deaf), ("cp1", missed)]);
+        let lines = found.into_iter().map(|one| {
+            assert_eq!(one.host, "w1");
+            (one.id, one.level, one.found)
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let flannel = (
+        "ports",
+        Level::Failure,
+        "udp 8472 is used by a program without a name, or the kernel (as for VXLAN)".to_owned(),
     );
+    let metallb = (
+        "ports",
+        Level::Failure,
+        "tcp 7946 is used by dockerd".to_owned(),
+    );
+    let unknown = (
+        "reach",
+        Level::Skipped,
+        "not checked: nothing could listen on tcp 10250, udp 7946: Permission denied".to_owned(),
+    );
+    let all = [flannel, metallb.clone(), unknown.clone()];
+    assert_eq!(of(&[]), all);
+    // What flannel has left behind, it takes over.
+    let left = ("w1", "mac=flannel.1 02:00:00:00:00:01 virtual");
+    assert_eq!(of(&[left]), [metallb, unknown.clone()]);
+    // On a host that was to become a node, our own programs may have them.
+    assert_eq!(of(&[("w1", "manifest=etcd.yaml")]), [unknown]);
+}
+
+#[test]
+fn another_check_at_the_same_time_is_no_stranger() {
+    let deaf = r#"{"listen": [{"proto": "tcp", "port": 7946, "why": "another check", "owner": "python3"}]}"#;
+    let found = found(INVENTORY, &[], &[("w1", deaf)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].id, found[0].level), ("reach", Level::Skipped));
+    assert!(
+        found[0].found.ends_with("tcp 7946: another check"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn ports_that_the_check_of_ports_names_are_not_said_twice() {
+    let deaf = r#"{"listen": [{"proto": "tcp", "port": 6443, "why": "used", "owner": "haproxy"}, {"proto": "tcp", "port": 2380, "why": "used", "owner": "squatter"}]}"#;
+    let named = [
+        ("cp1", "port=2380 0.0.0.0 squatter"),
+        ("cp1", "unit=haproxy.service loaded active enabled"),
+    ];
+    let ports = |more: &[(&str, &str)]| found(INVENTORY, more, &[("cp1", deaf)]).len();
+    assert_eq!((ports(&named), ports(&[])), (0, 2));
+    let skip = format!("{INVENTORY}run: {{skip-checks: [ports]}}\n");
+    assert_eq!(found(&skip, &[], &[("cp1", deaf)]), vec![]);
+}
+
+/// What a running cluster, or its networks, do not let be tried is said once.
+#[test]
+fn what_is_not_tried_is_said() {
+    let of = |inventory: &str, more: &[(&str, &str)]| {
+        let found = found(inventory, more, &[]);
+        let lines = found.into_iter().map(|one| {
+            assert_eq!(one.level, Level::Skipped, "{one:?}");
+            assert!(!one.needed.is_empty() && !one.fix.is_empty());
+            let found = one.found.strip_prefix("not checked: ").unwrap().to_owned();
+            (one.id, one.host, found)
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let joined = [("w1", "conf=kubelet.conf")];
+    let (id, host, found) = &of(INVENTORY, &joined)[0];
+    assert_eq!((*id, &**host), ("reach", "w1"));
+    let text = "udp 7946 (MetalLB), udp 8472 (flannel): the cluster's own programs have them";
+    assert!(found.starts_with(text), "{found}");
+    let busy = [("cp2", "unit=keepalived.service loaded active enabled")];
+    let said = of(INVENTORY, &busy);
+    assert!(said[0].2.starts_with("protocol 112 (VRRP)"), "{said:?}");
+    let pool = |addresses: &str| {
+        let said = of(&INVENTORY.replace("10.0.0.200-10.0.0.203", addresses), &[]);
+        assert!(
+            said.iter()
+                .all(|(id, host, _)| *id == "pool" && host == "cp1")
+        );
+        said.into_iter()
+            .map(|(.., found)| found)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        pool("10.9.0.1-10.9.0.3"),
+        ["10.9.0.1 and 2 more: no host that was reached is in their network"]
+    );
+    let large = pool("10.0.0.128-10.0.1.255");
+    assert!(
+        large
+            .last()
+            .unwrap()
+            .ends_with("has 384 addresses; the first 256 are asked for"),
+        "{large:?}"
+    );
+}
+
+#[test]
+fn nothing_is_written_beside_a_member_of_etcd() {
+    let all = tasks(
+        &load(INVENTORY),
+        &[("cp1", "manifest=etcd.yaml"), ("cp1", "conf=kubelet.conf")],
+    );
+    assert!(all["cp1"].etcd && !all["cp2"].etcd);
+    assert!(!all["cp1"].disk.is_empty(), "it is asked all the same");
 }
 
 #[test]

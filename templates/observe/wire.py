@@ -1,12 +1,15 @@
 """Listens and probes for `baremetal check`: one process, one task, one answer. Python 3.6 or newer, standard library alone."""
 
-import errno, json, os, selectors, socket, ssl, struct, sys, tempfile, threading, time
+import errno, json, os, re, selectors, socket, ssl, struct, subprocess, sys, tempfile, threading, time
 import http.client, urllib.parse
 
 MAGIC = b"baremetal check "
 WAIT = 1.0  # seconds for an answer, and as often again as TRIES says
 TRIES = 3
 VRRP = 112
+PATIENCE = 20  # seconds for all servers and names of one kind, which are asked at the same time
+END = 25  # seconds for everything
+ETCD = "http://127.0.0.1:2381/metrics"
 
 
 def say(word):
@@ -33,8 +36,10 @@ class Ears:
             try:
                 self.open(port)
             except OSError as error:
-                why = "used" if error.errno == errno.EADDRINUSE else error.strerror
-                self.failed.append({"proto": port["proto"], "port": port["port"], "why": why})
+                deaf = {"proto": port["proto"], "port": port["port"], "why": error.strerror}
+                if error.errno == errno.EADDRINUSE:
+                    deaf.update(why="another check" if kin(port) else "used", owner=owner(port))
+                self.failed.append(deaf)
         threading.Thread(target=self.serve, daemon=True).start()
 
     def open(self, port):
@@ -87,6 +92,31 @@ class Ears:
         if gone:
             self.selector.unregister(caller)
             caller.close()
+
+
+def kin(port):
+    """Whether the listener of another run is what has a port: it says so, and is gone in a moment."""
+    address, kind = port["address"], socket.SOCK_STREAM if port["proto"] == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(family(address), kind) as mouth:
+        mouth.settimeout(0.5)
+        try:
+            mouth.connect((address, port["port"]))
+            if port["proto"] != "tcp":
+                mouth.send(MAGIC + b"?")
+            return mouth.recv(2048).startswith(MAGIC)
+        except OSError:
+            return False
+
+
+def owner(port):
+    """The program that has a port; empty where nobody tells, as of the kernel's own."""
+    command = ["ss", "-H", "-l", "-n", "-p", "-t" if port["proto"] == "tcp" else "-u", "sport = :%d" % port["port"]]
+    try:
+        said = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=2)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    found = re.search(r'\(\("([^"]*)"', said.stdout.decode(errors="replace"))
+    return found.group(1) if found else ""
 
 
 class Reach:
@@ -283,6 +313,29 @@ def claims(task):
 
 
 def disk(task):
+    """Beside a member of etcd that runs nothing is written: it says itself how long its writes take."""
+    return member(task) if task["etcd"] else measure(task)
+
+
+def member(task):
+    """The 99th percentile of a member's own writes: at least the lower bound of the bucket of its histogram that it falls into."""
+    url = urllib.parse.urlsplit(ETCD)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
+    try:
+        connection.request("GET", url.path)
+        text = connection.getresponse().read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise OSError("nothing is written beside a member of etcd, and %s does not say how long its writes take: %s" % (ETCD, why))
+    pattern = r'^etcd_disk_wal_fsync_duration_seconds_bucket\{[^}]*le="([^"]+)"[^}]*\} (\S+)'
+    buckets = sorted((float(bound), float(count)) for bound, count in re.findall(pattern, text, re.M))
+    if not buckets or not buckets[-1][1]:
+        raise OSError("nothing is written beside a member of etcd, and %s has no durations of its writes" % ETCD)
+    below = [bound for bound, count in buckets if count < 0.99 * buckets[-1][1]]
+    return {"directory": task["disk"], "writes": int(buckets[-1][1]), "p99": (below[-1] if below else 0) * 1000}
+
+
+def measure(task):
     """How long a write of etcd's size takes to be on disk: 99th percentile in milliseconds. The file has no name."""
     directory = task["disk"]
     while not os.path.isdir(directory):
@@ -300,7 +353,42 @@ def disk(task):
 
 def sites(task):
     """Registries and servers that do not speak HTTP to us."""
-    return parallel(task["sites"], lambda site: {"url": site["url"], "why": visit(site)})
+    return parallel(task["sites"], "url", lambda site: site["url"], visit)
+
+
+def dial(host, port):
+    """A connection to whichever address of a name answers first: all are tried at once, and 5 s are for all of them."""
+    selector, waiting, why = selectors.DefaultSelector(), [], None
+    until = time.monotonic() + 5
+    try:
+        for kind, _, _, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+            try:
+                mouth = socket.socket(kind, socket.SOCK_STREAM)
+            except OSError as error:
+                why = error
+                continue
+            waiting.append(mouth)
+            mouth.setblocking(False)
+            code = mouth.connect_ex(address)
+            if code in (0, errno.EINPROGRESS):
+                selector.register(mouth, selectors.EVENT_WRITE)
+            else:
+                why = OSError(code, os.strerror(code))
+        while selector.get_map() and time.monotonic() < until:
+            for key, _ in selector.select(max(0, until - time.monotonic())):
+                mouth = key.fileobj
+                selector.unregister(mouth)
+                code = mouth.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not code:
+                    waiting.remove(mouth)
+                    mouth.settimeout(5)
+                    return mouth
+                why = OSError(code, os.strerror(code))
+        raise socket.timeout() if selector.get_map() or why is None else why
+    finally:
+        selector.close()
+        for mouth in waiting:
+            mouth.close()
 
 
 def visit(site):
@@ -313,8 +401,11 @@ def visit(site):
             if not site["verify"]:
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=5, context=context)
+            plain = dial(url.hostname, connection.port)
+            connection.sock = context.wrap_socket(plain, server_hostname=url.hostname)
         else:
             connection = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
+            connection.sock = dial(url.hostname, connection.port)
         connection.request("GET", url.path or "/", headers={"User-Agent": "baremetal"})
         status = connection.getresponse().status
         return "status %d" % status if status >= 500 else ""
@@ -346,7 +437,7 @@ def name_servers(task):
     # The name servers of the root: every server has an answer, be it a refusal.
     question = b"bm\1\0\0\1\0\0\0\0\0\0\0\0\2\0\1"
     ask = lambda server: datagram(server, 53, question, lambda answer: answer[:2] == b"bm")
-    return parallel(task["name-servers"], lambda server: {"name": server, "why": ask(server)})
+    return parallel(task["name-servers"], "name", str, ask)
 
 
 def resolve(name):
@@ -358,7 +449,7 @@ def resolve(name):
 
 
 def names(task):
-    return parallel(task["names"], lambda name: {"name": name, "why": resolve(name)})
+    return parallel(task["names"], "name", str, resolve)
 
 
 def time_servers(task):
@@ -371,22 +462,27 @@ def time_servers(task):
             return error.strerror or str(error)
         return datagram(address, 123, question, lambda answer: len(answer) >= 48 and answer[0] & 7 == 4)
 
-    return parallel(task["time-servers"], lambda server: {"name": server, "why": ask(server)})
+    return parallel(task["time-servers"], "name", str, ask)
 
 
-def parallel(items, work):
-    """What `work` says of each item, where it has something to say."""
-    answers = [None] * len(items)
+def parallel(items, key, name, ask):
+    """What `ask` says of each item, where it has something to say. Who does not answer in time has not answered."""
+    late = "no answer within %g s" % PATIENCE
+    answers = [late] * len(items)
 
     def one(index):
-        answers[index] = work(items[index])
+        try:
+            answers[index] = ask(items[index])
+        except Exception as error:  # never taken for an answer
+            answers[index] = str(error) or type(error).__name__
 
     threads = [threading.Thread(target=one, args=(index,), daemon=True) for index in range(len(items))]
+    until = time.monotonic() + PATIENCE
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
-    return [answer for answer in answers if answer and answer["why"]]
+        thread.join(max(0, until - time.monotonic()))
+    return [{key: name(item), "why": why} for item, why in zip(items, list(answers)) if why]
 
 
 def mtu_of(interface):
@@ -409,6 +505,34 @@ def parts(task):
             yield name, lambda probe=probe: probe(task)
 
 
+def answers(task, deaf):
+    """What every part found. One that does not end in time is an error: what is missing would read as nothing amiss."""
+    errors, found, lock = {}, {"listen": deaf}, threading.Lock()
+
+    def make(name, probe):
+        try:
+            said, into = probe(), found
+        except Exception as error:  # one part that fails must not silence the others
+            said, into = str(error) or type(error).__name__, errors
+        with lock:
+            into[name] = said
+
+    # Alone: waiting for other threads would count as waiting for the disk.
+    if task["disk"]:
+        make("disk", lambda: disk(task))
+    threads = [(part[0], threading.Thread(target=make, args=part, daemon=True)) for part in parts(task)]
+    for _, thread in threads:
+        thread.start()
+    until = time.monotonic() + END
+    for _, thread in threads:
+        thread.join(max(0, until - time.monotonic()))
+    with lock:
+        for name, _ in threads:
+            if name not in found and name not in errors:
+                errors[name] = "no end within %g s" % END
+        return dict(found, errors=dict(errors))
+
+
 def main():
     with open(sys.argv[1]) as file:
         task = json.load(file)
@@ -416,28 +540,12 @@ def main():
     say("listening")
     if not sys.stdin.readline():
         return
-    answer = {"listen": ears.failed, "errors": {}}
-
-    def make(name, probe):
-        try:
-            answer[name] = probe()
-        except Exception as error:  # one part that fails must not silence the others
-            answer["errors"][name] = str(error) or type(error).__name__
-
-    # Alone: waiting for other threads would count as waiting for the disk.
-    if task["disk"]:
-        make("disk", lambda: disk(task))
-    threads = [threading.Thread(target=make, args=part, daemon=True) for part in parts(task)]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + 25
-    for thread in threads:
-        thread.join(max(0, until - time.monotonic()))
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answers(task, ears.failed)), flush=True)
     say("probed")
     sys.stdin.read()
 
 
-main()
-sys.stdout.flush()
-os._exit(0)
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    os._exit(0)

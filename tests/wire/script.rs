@@ -124,6 +124,17 @@ fn the_script_reaches_what_listens_and_nothing_else() {
         (heard.listen[0].port, &*heard.listen[0].why),
         (dumb, "used")
     );
+    // A second run at the same time finds the first one's listeners.
+    let again = json!({ "listen": [listen("tcp", good), listen("udp", good)] });
+    let mut second = Running::start(&task("there", &again));
+    second.go();
+    let busy = second.answer().listen;
+    assert_eq!(busy.len(), 2, "{busy:?}");
+    assert!(
+        busy.iter().all(|one| one.why == "another check"),
+        "{busy:?}"
+    );
+    second.end();
     is_what_was_asked(&here.answer(), good, closed);
     // Still there for hosts that are slower.
     assert!(TcpStream::connect((THERE, good)).is_ok());
@@ -173,4 +184,113 @@ fn is_what_was_asked(answer: &Answer, good: u16, closed: u16) {
     assert_eq!(answer.names[0].name, "no.such.name.invalid");
     assert_eq!(answer.sites[0].why, "Connection refused");
     assert_eq!(answer.errors, BTreeMap::new());
+}
+
+/// What the script's own functions say, with less patience than on hosts.
+fn python(body: &str) -> Value {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        directory.path().join("wire.py"),
+        templates::text("observe/wire.py"),
+    )
+    .unwrap();
+    let code = format!("import json, socket, threading, time, wire\n{body}");
+    let ran = Command::new("python3")
+        .args(["-B", "-c", &code])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{errors}");
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+#[test]
+fn who_does_not_answer_in_time_has_not_answered() {
+    let listener = TcpListener::bind((THERE, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let said = python(&format!(
+        r#"
+url = "http://silent.example:{port}/v2/"
+socket.getaddrinfo = lambda *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("{THERE}", {port}))] * 4
+task = dict.fromkeys(("names", "time-servers", "name-servers", "paths", "adverts", "pool", "disk", "probes"), [])
+task.update(token="t", host="h", sites=[{{"url": url}}], etcd=False)
+wire.PATIENCE = 0.5
+late = wire.answers(task, [])
+wire.END = 0.2
+unfinished = wire.answers(task, [])
+wire.PATIENCE, began = 20, time.monotonic()
+alone = wire.visit({{"url": url}})
+print(json.dumps([late, unfinished, alone, time.monotonic() - began < 9]))
+"#
+    ));
+    let url = format!("http://silent.example:{port}/v2/");
+    let late = json!([{"url": url, "why": "no answer within 0.5 s"}]);
+    assert_eq!((&said[0]["sites"], &said[0]["errors"]), (&late, &json!({})));
+    assert_eq!(said[1]["sites"], Value::Null);
+    assert_eq!(
+        said[1]["errors"],
+        json!({"sites": "no end within 0.2 s"}),
+        "{said}"
+    );
+    assert_eq!(said[2], "no answer within 5 s");
+    assert_eq!(said[3], true, "addresses are tried at once");
+}
+
+#[test]
+fn addresses_that_drop_packets_cost_no_time() {
+    let listener = TcpListener::bind((THERE, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // A listener whose queue is full drops what comes, as a firewall does.
+    let said = python(&format!(
+        r#"
+full = socket.socket()
+full.bind(("{THERE}", 0))
+full.listen(0)
+fill = [socket.socket() for _ in range(4)]
+for one in fill:
+    one.setblocking(False)
+    one.connect_ex(full.getsockname())
+socket.getaddrinfo = lambda *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", there) for there in [full.getsockname()] * 3 + [("{THERE}", {port})]]
+began = time.monotonic()
+wire.dial("several.example", {port}).close()
+print(json.dumps(time.monotonic() - began < 3))
+"#
+    ));
+    assert_eq!(said, true);
+}
+
+#[test]
+fn a_member_of_etcd_says_itself_how_long_it_writes() {
+    let said = python(
+        r#"
+import http.server
+class Metrics(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        for bound, count in (("0.001", 10), ("0.016", 90), ("0.032", 100), ("+Inf", 100)):
+            self.wfile.write(b'etcd_disk_wal_fsync_duration_seconds_bucket{le="%s"} %d\n' % (bound.encode(), count))
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.3", 0), Metrics)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+task = {"disk": "/var/lib/etcd", "etcd": True}
+wire.ETCD = "http://127.0.0.3:%d/metrics" % server.server_port
+told = wire.disk(task)
+wire.ETCD = "http://127.0.0.3:1/metrics"
+try:
+    silent = wire.disk(task)
+except OSError as error:
+    silent = str(error)
+print(json.dumps([told, silent]))
+"#,
+    );
+    let told = json!({"directory": "/var/lib/etcd", "writes": 100, "p99": 16.0});
+    assert_eq!(said[0], told);
+    let why = said[1].as_str().unwrap();
+    assert!(
+        why.starts_with("nothing is written beside a member of etcd"),
+        "{why}"
+    );
 }

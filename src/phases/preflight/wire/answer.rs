@@ -32,8 +32,11 @@ pub struct Answer {
 pub struct Deaf {
     pub proto: Proto,
     pub port: u16,
-    /// `used` where another program has it.
+    /// `used` where another program has it, `another check` where that is one like this.
     pub why: String,
+    /// The program that has it, where that is known.
+    #[serde(default)]
+    pub owner: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

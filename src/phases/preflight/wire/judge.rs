@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     super::{BETWEEN, Finding, Level},
-    ALL, Answer, Port, Proto, Task, Unanswered, links, outside,
+    ALL, Answer, Port, Proto, Task, Unanswered, links, outside, untried,
 };
 use crate::{
     inventory::{Cluster, Host, PodNetwork},
@@ -64,7 +64,7 @@ pub fn judge(
     let mut findings = Vec::new();
     for host in &cluster.hosts {
         findings.extend(absent(&wire, host));
-        findings.extend(untried(&wire, host));
+        findings.extend(untried::judge(&wire, host));
         findings.extend(reach(&wire, host));
         findings.extend(mtu(&wire, host));
         findings.extend(overlay(&wire, host));
@@ -101,40 +101,6 @@ fn absent(wire: &Wire<'_>, host: &Host) -> Option<Finding> {
             "run the check again; `--skip-check wire` leaves these checks out",
         ),
     })
-}
-
-/// Parts that a host could not probe.
-fn untried(wire: &Wire<'_>, host: &Host) -> Vec<Finding> {
-    let Some(answer) = wire.answer(&host.name) else {
-        return Vec::new();
-    };
-    let id = |part: &str| match part {
-        "paths" | "mtu" => "mtu",
-        "adverts" => "vrrp-id",
-        "pool" => "pool",
-        "disk" => "etcd-disk",
-        "sites" => "registries",
-        "name-servers" | "names" => "dns",
-        "time-servers" => "time-servers",
-        _ => "reach",
-    };
-    let ids: BTreeMap<&str, &String> = (answer.errors.iter())
-        .map(|(part, why)| (id(part), why))
-        .collect();
-    ids.into_iter()
-        .map(|(id, why)| {
-            let found = format!("not checked: {why}");
-            let fix = format!("mend it, or leave the check out with `--skip-check {id}`");
-            finding(
-                id,
-                host,
-                Level::Skipped,
-                found,
-                "a check that can be made",
-                fix,
-            )
-        })
-        .collect()
 }
 
 /// Ports of `host` that others do not reach: one finding for all ports that the same hosts miss for the same reason.
@@ -205,7 +171,7 @@ fn heard(wire: &Wire<'_>, host: &Host, port: Port) -> bool {
     match answer.listen.iter().find(deaf) {
         None => true,
         // A connection tells as much when another program takes it.
-        Some(deaf) => deaf.why == "used" && port.proto == Proto::Tcp,
+        Some(deaf) => matches!(&*deaf.why, "used" | "another check") && port.proto == Proto::Tcp,
     }
 }
 
@@ -290,7 +256,7 @@ fn overlay(wire: &Wire<'_>, host: &Host) -> Option<Finding> {
     })
 }
 
-/// How much was tried, for a line beside the findings; what was not tried is said.
+/// How much was tried, for a line beside the findings; what was not tried has findings of its own.
 pub fn tried(tasks: &BTreeMap<String, Task>) -> Option<String> {
     let probes: usize = tasks.values().map(|task| task.probes.len()).sum();
     let hosts: BTreeSet<&str> = (tasks.values().flat_map(|task| &task.probes))

@@ -9,6 +9,7 @@ mod judge;
 mod links;
 mod outside;
 mod task;
+mod untried;
 
 pub use answer::{Answer, Unanswered};
 pub use judge::{judge, tried};

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Of each pool's addresses so many are asked for: a whole /16 would take minutes.
-const ASKED: usize = 256;
+pub(super) const ASKED: usize = 256;
 /// Seconds for which VRRP routers are listened to: three of keepalived's default intervals and a little.
 const ADVERTS: f64 = 3.5;
 
@@ -42,6 +42,8 @@ pub struct Task {
     pub pool: Vec<Ipv4Addr>,
     /// Directory whose disk is measured; empty: none.
     pub disk: String,
+    /// Whether a member of etcd runs there: it is asked how long its writes take, and none is made beside it.
+    pub etcd: bool,
     pub sites: Vec<Site>,
     pub name_servers: Vec<String>,
     pub names: Vec<String>,
@@ -121,6 +123,12 @@ pub fn plan(
         }
         if host.is_control_plane() && wanted("etcd-disk") {
             task.disk.clone_from(&cluster.control_plane.etcd_data_dir);
+            task.etcd = one
+                .facts
+                .kube
+                .manifests
+                .iter()
+                .any(|name| name == "etcd.yaml");
         }
         if host.is_node() && wanted("registries") && !artifacts.offline {
             task.sites = sites(cluster, artifacts, &one.facts);
@@ -250,7 +258,7 @@ fn on_interface(
 }
 
 /// IPv4 addresses that MetalLB will answer ARP for.
-fn pools(cluster: &Cluster) -> BTreeSet<Ipv4Addr> {
+pub(super) fn pools(cluster: &Cluster) -> BTreeSet<Ipv4Addr> {
     let pools = cluster.metallb.iter().flat_map(|metallb| &metallb.pools);
     pools
         .filter(|pool| pool.l2.is_some())
@@ -258,7 +266,7 @@ fn pools(cluster: &Cluster) -> BTreeSet<Ipv4Addr> {
         .collect()
 }
 
-fn addresses(pool: &Pool) -> Vec<Ipv4Addr> {
+pub(super) fn addresses(pool: &Pool) -> Vec<Ipv4Addr> {
     let range = |text: &str| -> Option<(Ipv4Addr, Ipv4Addr)> {
         if let Some((from, to)) = text.split_once('-') {
             return Some((from.trim().parse().ok()?, to.trim().parse().ok()?));
