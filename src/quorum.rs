@@ -203,7 +203,8 @@ pub fn refusal_while_away(danger: Danger, members: &[Member], away: &str, what: 
                 "add a control plane first: this many cannot spare one".to_owned()
             } else {
                 format!(
-                    "bring {dead} back first, or remove it: baremetal remove-node INVENTORY {dead}"
+                    "bring {dead} back first, or remove it: {}",
+                    command(&dead)
                 )
             };
             refused(format!(
@@ -222,7 +223,16 @@ fn refused(message: String) -> Failure {
 
 fn instead(dead: &str) -> String {
     format!(
-        "bring {dead} back first, or remove it first, which makes the others safer: baremetal remove-node INVENTORY {dead}"
+        "bring {dead} back first, or remove it first, which makes the others safer: {}",
+        command(dead)
+    )
+}
+
+/// The command that removes all of `names`, which are told as `cp3, cp4`.
+fn command(names: &str) -> String {
+    format!(
+        "baremetal remove-node INVENTORY {}",
+        names.replace(", ", " ")
     )
 }
 

@@ -175,3 +175,17 @@ fn a_refusal_shows_the_arithmetic_and_what_to_do() {
          members alive, 2 needed; alive: cp1, cp2; dead: cp3"
     );
 }
+
+#[test]
+fn the_command_of_a_refusal_can_be_pasted() {
+    let five = members(5, 0b11000);
+    let refusal = removals(&five, &["cp1"]).unwrap_err();
+    let command = ": baremetal remove-node INVENTORY cp4 cp5";
+    assert!(
+        refusal.hint.as_deref().unwrap().ends_with(command),
+        "{refusal:?}"
+    );
+    let away = absence(&five, "cp1").unwrap_err();
+    let hint = refusal_of_absence(away, &five, "cp1").hint.unwrap();
+    assert!(hint.ends_with(command), "{hint}");
+}
