@@ -139,7 +139,8 @@ fn what_cannot_be_is_refused_with_the_way_out() {
         (w1, "w1: {address: 10.0.0.21, role: [control-plane, worker]}", "w1 is a control plane in the file, but a worker of the cluster",
          "`baremetal remove-node lab.yaml w1`, then `baremetal add-node lab.yaml w1 --address 10.0.0.21 --role control-plane --role worker`"),
         (w1, "w1: {address: 10.0.0.99, role: worker}", "w1 has the address 10.0.0.99 in the file, but the cluster knows it by 10.0.0.21",
-         "--address 10.0.0.99 --role worker`"),
+         "put the address that the cluster knows back into lab.yaml; if the machine is to have the new one, do that first, then \
+          `baremetal remove-node lab.yaml w1`, then `baremetal add-node lab.yaml w1 --address 10.0.0.99 --role worker`"),
         (cp3, "cp3: {address: 10.0.0.99, role: control-plane}", "the cluster knows it by 10.0.0.13", "`baremetal remove-node lab.yaml cp3`"),
         (w1, "worker-one: {address: 10.0.0.21, role: worker}", "worker-one of the file has the address of node w1 (10.0.0.21)",
          "call it w1 in lab.yaml again"),

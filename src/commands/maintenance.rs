@@ -1,5 +1,7 @@
 //! `baremetal maintenance`: a node goes out of service for a while, and comes back.
 
+use std::net::IpAddr;
+
 use anyhow::Result;
 
 use super::{
@@ -38,8 +40,9 @@ pub async fn run(command: &MaintenanceCommand) -> Result<Code> {
         MaintenanceCommand::Off(args) => (&args.target, &args.name, Way::Off),
     };
     let options = leaving::load_options(&target.source);
-    let mut cluster = open::cluster_with(target, &options)?;
-    known(&cluster, name)?;
+    let whole = open::cluster_with(target, &options)?;
+    known(&whole, name)?;
+    let mut cluster = whole.clone();
     // Everything is done through another control plane; the host itself may be off.
     cluster
         .hosts
@@ -57,7 +60,7 @@ pub async fn run(command: &MaintenanceCommand) -> Result<Code> {
     }
     let (session, end) = match Opened::of(&run, target, cluster).await {
         Ok(opened) => {
-            let end = change(&opened, target, name, &way).await;
+            let end = change(&opened, &whole, target, name, &way).await;
             (Some(opened.session), end)
         }
         Err(error) => (None, Err(error)),
@@ -78,12 +81,20 @@ fn known(cluster: &Cluster, name: &str) -> Result<()> {
     .into())
 }
 
-async fn change(opened: &Opened, target: &Target, name: &str, way: &Way<'_>) -> Result<Ending> {
+async fn change(
+    opened: &Opened,
+    whole: &Cluster,
+    target: &Target,
+    name: &str,
+    way: &Way<'_>,
+) -> Result<Ending> {
     let seen = opened.facts().await?;
     let via = leaving::via(opened, &opened.cluster, &seen)?;
     let session = &opened.session;
     let view = session.leaving(&via, name).await?;
-    if plan(way, name, &via, &view)?.is_empty() {
+    let addresses = addresses(whole, name);
+    let plan = |view: &LeavingSeen| plan(way, name, &addresses, &via, view);
+    if plan(&view)?.is_empty() {
         return Ok(Ending::new(Code::Done, nothing_to_do(way, name, &view)));
     }
     let verb = match way {
@@ -97,7 +108,7 @@ async fn change(opened: &Opened, target: &Target, name: &str, way: &Way<'_>) -> 
     let lock = session.lock(&command).await?;
     let work = async {
         let view = session.leaving(&via, name).await?;
-        let plan = plan(way, name, &via, &view)?;
+        let plan = plan(&view)?;
         for text in plan.notes.clone() {
             session.event(Event::Note { text });
         }
@@ -130,10 +141,28 @@ async fn change(opened: &Opened, target: &Target, name: &str, way: &Way<'_>) -> 
     })
 }
 
-fn plan(way: &Way<'_>, name: &str, via: &Host, seen: &LeavingSeen) -> Result<Plan> {
+/// Addresses by which the cluster must know the node; none where a flag of the user's decides that.
+fn addresses(whole: &Cluster, name: &str) -> Vec<IpAddr> {
+    let decides = |(flag, _): &(String, String)| flag == "node-ip" || flag == "cloud-provider";
+    whole
+        .host(name)
+        .filter(|_| !whole.kubelet.args.iter().any(decides))
+        .into_iter()
+        .flat_map(|host| std::iter::once(host.node_ip).chain(host.node_ip_v6))
+        .collect()
+}
+
+fn plan(
+    way: &Way<'_>,
+    name: &str,
+    addresses: &[IpAddr],
+    via: &Host,
+    seen: &LeavingSeen,
+) -> Result<Plan> {
     let plan = match way {
         Way::On { reason, drain } => on(&Maintenance {
             name,
+            addresses: addresses.to_vec(),
             via,
             seen,
             mark: leaving::mark(reason.cloned()),

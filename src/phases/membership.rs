@@ -135,7 +135,11 @@ impl Look<'_> {
                 host.name,
                 wanted.join(", ")
             ),
-            self.replace(host),
+            format!(
+                "put the address that the cluster knows back into {}; if the machine is to have the new one, do that first, then {}",
+                self.file,
+                self.replace(host)
+            ),
         ))
     }
 

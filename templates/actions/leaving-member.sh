@@ -1,5 +1,5 @@
 # On a control plane that stays: the member of a node leaves etcd, if those that are left have a quorum. Counted on the live list.
-# Arguments: node, peer URL of the node, etcd endpoint.
+# Arguments: node; its peer URL, by which a member that never started and so has no name is known, else -; etcd endpoint.
 node=$1 peer=$2 etcd_endpoint=$3
 
 count() {
@@ -8,7 +8,7 @@ count() {
 	id='' voters=0 alive=0 dead=
 	while IFS=, read -r member status name peers clients learner; do
 		status=${status# } name=${name# } peers=${peers# } clients=${clients# } learner=${learner# }
-		if [ "$peers" = "$peer" ] || [ "$name" = "$node" ]; then
+		if [ "$name" = "$node" ] || { [ -z "$name" ] && [ "$peers" = "$peer" ]; }; then
 			id=$member
 			continue
 		fi

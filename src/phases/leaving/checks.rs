@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Leaving, MAINTENANCE, Mark};
+use super::{Leaving, MAINTENANCE, Mark, identity};
 use crate::{
     failure::{Code, Failure},
     observe::{LeavingSeen, LonghornSeen},
@@ -10,10 +10,13 @@ use crate::{
 };
 
 pub(super) fn removal(leaving: &Leaving<'_>) -> Result<(), Failure> {
+    identity::is_the_node(leaving)?;
     must_be_dead(leaving)?;
     quorum_is_kept(leaving)?;
     data_is_kept(leaving)?;
-    if leaving.is_alive() && !leaving.options.delete_unmanaged_pods {
+    pods_can_be_asked(leaving)?;
+    let asked = leaving.is_alive() || leaving.facts.is_some() && !leaving.was_begun();
+    if asked && !leaving.options.delete_unmanaged_pods {
         no_unmanaged_pods(leaving.seen, leaving.name, "removed")?;
     }
     Ok(())
@@ -52,6 +55,41 @@ fn must_be_dead(leaving: &Leaving<'_>) -> Result<(), Failure> {
         format!("{name} is not removed: it {why}, but it is not dead: {lives}"),
     )
     .hint(hint))
+}
+
+/// A kubelet that does not run on a machine that does may be back in a moment: only an earlier run of ours stops it for good.
+/// Without it no pod is asked to go, and no budget is respected.
+fn pods_can_be_asked(leaving: &Leaving<'_>) -> Result<(), Failure> {
+    let runs = leaving.facts.is_none_or(|facts| facts.kube.kubelet_active);
+    if runs || leaving.node().is_none() || leaving.was_begun() {
+        return Ok(());
+    }
+    let name = leaving.name;
+    let pods = leaving.seen.pods.iter().filter(|pod| pod.must_leave());
+    let mut there: Vec<String> = pods.map(|pod| format!("pod {}", pod.place())).collect();
+    there.extend(
+        leaving
+            .seen
+            .longhorn
+            .iter()
+            .flat_map(|longhorn| &longhorn.replicas)
+            .filter(|replica| replica.node == name)
+            .map(|replica| format!("replica of volume {}", replica.volume)),
+    );
+    if there.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::Refused,
+        format!(
+            "{name} is not removed: its kubelet does not run, so that what is there cannot be moved first: {}",
+            there.join(", ")
+        ),
+    )
+    .hint(format!(
+        "start the kubelet (`systemctl start kubelet` on {name}) and run the same command again; if the machine serves no more or was made \
+         new: --dead"
+    )))
 }
 
 fn quorum_is_kept(leaving: &Leaving<'_>) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! A node goes out of service for a while, and comes back.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use super::{Chain, Emptying, MAINTENANCE, MINUTE, Mark, action, checks, script};
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Maintenance<'a> {
     pub name: &'a str,
+    /// By which the file has it; empty where the file does not say by which the cluster has it.
+    pub addresses: Vec<IpAddr>,
     /// The control plane through which all is done.
     pub via: &'a Host,
     pub seen: &'a LeavingSeen,
@@ -33,11 +35,9 @@ pub fn on(maintenance: &Maintenance<'_>) -> Result<Plan, Failure> {
         name, via, seen, ..
     } = *maintenance;
     let node = node(seen, name)?;
-    let before = Mark::on(node, MAINTENANCE);
-    if before.is_some()
-        && node.unschedulable
-        && !seen.pods.iter().any(crate::observe::PodSeen::must_leave)
-    {
+    is_the_node(maintenance, node)?;
+    let is_out = Mark::on(node, MAINTENANCE).is_some() && node.unschedulable;
+    if is_out && !seen.pods.iter().any(crate::observe::PodSeen::must_leave) {
         return Ok(Plan::default());
     }
     may_be_away(seen, name)?;
@@ -100,6 +100,33 @@ fn node<'a>(seen: &'a LeavingSeen, name: &str) -> Result<&'a NodeSeen, Failure> 
             Failure::new(Code::Refused, format!("the cluster has no Node {name}"))
                 .hint("`baremetal up` makes hosts of the inventory nodes")
         })
+}
+
+/// A file with another address means another machine than the one that would be drained.
+fn is_the_node(maintenance: &Maintenance<'_>, node: &NodeSeen) -> Result<(), Failure> {
+    let known: Vec<IpAddr> = node
+        .internal_ips
+        .iter()
+        .filter_map(|address| address.parse().ok())
+        .collect();
+    let wanted = &maintenance.addresses;
+    if known.is_empty() || wanted.is_empty() || wanted.iter().any(|one| known.contains(one)) {
+        return Ok(());
+    }
+    let told = |addresses: &[IpAddr]| {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        addresses.join(", ")
+    };
+    let name = maintenance.name;
+    Err(Failure::new(
+        Code::Refused,
+        format!(
+            "{name} is not put into maintenance: the cluster knows it by {}, the inventory by {}: these may be two machines",
+            told(&known),
+            told(wanted)
+        ),
+    )
+    .hint("put the address that the cluster knows back into the inventory, if that machine is meant"))
 }
 
 fn may_be_away(seen: &LeavingSeen, name: &str) -> Result<(), Failure> {

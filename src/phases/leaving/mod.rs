@@ -8,6 +8,7 @@
 
 mod checks;
 mod emptying;
+mod identity;
 mod maintenance;
 mod mark;
 
@@ -74,13 +75,16 @@ impl Leaving<'_> {
         self.seen.nodes.iter().find(|node| node.name == self.name)
     }
 
-    /// Its member of etcd, by name or by the address at which its peers know it.
+    /// Its member of etcd: by name; one that never started has none yet and is told by its address. An address alone may be
+    /// that of another member, where the file is wrong.
     fn member(&self) -> Option<&EtcdMember> {
         let peer = self.peer();
-        self.seen
-            .etcd
-            .iter()
-            .find(|member| member.name == self.name || member.peer_urls.contains(&peer))
+        let members = || self.seen.etcd.iter();
+        members()
+            .find(|member| member.name == self.name)
+            .or_else(|| {
+                members().find(|member| member.name.is_empty() && member.peer_urls.contains(&peer))
+            })
     }
 
     fn peer(&self) -> String {
@@ -99,10 +103,17 @@ impl Leaving<'_> {
             .unwrap_or_default()
     }
 
-    /// Whether its kubelet lives, so that pods can end there. The API is late to notice that one was stopped.
+    /// Whether its kubelet lives, so that pods can end there. The API is late to notice that one was stopped, and it may be
+    /// down for a moment only: [`checks`] does not take that for a reason to let pods go unasked.
     fn is_alive(&self) -> bool {
         let stopped = self.facts.is_some_and(|facts| !facts.kube.kubelet_active);
         !stopped && self.node().is_some_and(|node| node.ready)
+    }
+
+    /// Whether an earlier run has begun to empty it: that run looked at its pods, and resets the host only after the drain.
+    fn was_begun(&self) -> bool {
+        self.node()
+            .is_some_and(|node| Mark::on(node, LEAVING).is_some())
     }
 
     /// Whether the cluster knows anything of it.
@@ -137,8 +148,12 @@ pub fn plan(leaving: &Leaving<'_>, around: Around) -> Result<Plan, Failure> {
         );
     }
     chain.apply_all(PhaseId::LoadBalancer, around.balancers);
-    if leaving.member().is_some() {
-        chain.run(PhaseId::LeaveEtcd, &leaving.via.name, leave_etcd(leaving));
+    if let Some(member) = leaving.member() {
+        chain.run(
+            PhaseId::LeaveEtcd,
+            &leaving.via.name,
+            leave_etcd(leaving, member),
+        );
     }
     for (phase, action) in around.reset {
         chain.run(phase, leaving.name, action);
@@ -196,15 +211,21 @@ fn hand_over(vip: &str) -> Action {
     )
 }
 
-fn leave_etcd(leaving: &Leaving<'_>) -> Action {
+fn leave_etcd(leaving: &Leaving<'_>, member: &EtcdMember) -> Action {
     let endpoint = kubeadm::etcd_endpoint(leaving.via);
+    // Who has a name is known by that alone.
+    let peer = if member.name.is_empty() {
+        leaving.peer()
+    } else {
+        "-".to_owned()
+    };
     action(
         "leave-etcd",
         format!("remove {} from etcd", leaving.name),
         vec!["counted again on the live list of members".to_owned()],
         script("leaving-member")
             .arg(leaving.name)
-            .arg(leaving.peer())
+            .arg(peer)
             .arg(endpoint)
             .timeout(3 * MINUTE),
         "every member that stays must be healthy: `etcdctl endpoint health --cluster`; the same command goes on from here",

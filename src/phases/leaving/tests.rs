@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     failure::Code,
     inventory,
-    observe::{Budget, LonghornNode, LonghornSeen, PodSeen, Replica},
+    observe::{Budget, InterfaceAddress, LonghornNode, LonghornSeen, PodSeen, Replica},
 };
 
 const THREE: &str = "cluster: home\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nhosts:\n\
@@ -22,6 +22,8 @@ struct Scene {
     seen: LeavingSeen,
     options: Options,
     kubelet_stopped: bool,
+    /// The host whose machine answers at the address in the file.
+    answers: Option<&'static str>,
 }
 
 impl Scene {
@@ -58,6 +60,7 @@ impl Scene {
                 lose_volumes: Vec::new(),
             },
             kubelet_stopped: false,
+            answers: None,
         }
     }
 
@@ -106,6 +109,12 @@ impl Scene {
         rest.hosts.retain(|host| host.name != name);
         let mut facts = Facts::default();
         facts.kube.kubelet_active = !self.kubelet_stopped;
+        let machine = self.cluster.host(self.answers.unwrap_or(name));
+        facts.addresses.extend(machine.map(|host| InterfaceAddress {
+            interface: "eth0".to_owned(),
+            address: host.node_ip,
+            prefix: 24,
+        }));
         let clean = |id: &str| action(id, id.to_owned(), vec![], script("leaving-back"), "");
         let via = rest.control_planes().next().unwrap();
         let leaving = Leaving {
@@ -135,6 +144,12 @@ impl Scene {
     fn maintenance(&self, name: &str) -> Result<Plan, Failure> {
         on(&Maintenance {
             name,
+            addresses: self
+                .cluster
+                .host(name)
+                .map(|host| host.node_ip)
+                .into_iter()
+                .collect(),
             via: self
                 .cluster
                 .control_planes()
@@ -219,11 +234,129 @@ fn the_first_control_plane_leaves_through_another_one() {
 #[test]
 fn a_kubelet_that_was_stopped_ends_no_pod() {
     let mut scene = Scene::new();
-    // An earlier run had begun with the reset; the API has not noticed yet.
+    // An earlier run had begun with the reset; the API has not noticed yet. A pod that tolerates everything came back.
     scene.kubelet_stopped = true;
+    scene.mark("w1", LEAVING, &Mark::default());
+    scene.pod("operator", Some("ReplicaSet"));
+    scene.pod("by-hand", None);
+    let reset = ["stop-node@w1", "restore-host@w1", "delete-node@cp1"];
+    assert_eq!(steps(&scene.removal("w1", true).unwrap()), reset);
+    // Nor is anything lost where nothing is there: a join that failed.
+    let mut scene = Scene::new();
+    scene.kubelet_stopped = true;
+    scene.pod("agent", Some("DaemonSet"));
+    assert_eq!(steps(&scene.removal("w1", true).unwrap()), reset);
+}
+
+#[test]
+fn a_kubelet_that_is_down_for_a_moment_is_no_reason_to_drain_nothing() {
+    for ready in [true, false] {
+        let mut scene = Scene::new();
+        scene.kubelet_stopped = true;
+        scene.seen.nodes[3].ready = ready;
+        scene.pod("web", Some("ReplicaSet"));
+        let refusal = scene.removal("w1", true).unwrap_err();
+        assert_eq!(refusal.code, Code::Refused);
+        assert_eq!(
+            refusal.message,
+            "w1 is not removed: its kubelet does not run, so that what is there cannot be moved first: pod default/web"
+        );
+        let hint = refusal.hint.unwrap();
+        assert!(
+            hint.contains("`systemctl start kubelet` on w1") && hint.contains("--dead"),
+            "{hint}"
+        );
+        scene.seen.pods.clear();
+        scene.longhorn(&[("pvc-1", "w1", true), ("pvc-1", "w2", true)]);
+        let refusal = scene.removal("w1", true).unwrap_err();
+        assert!(
+            refusal.message.ends_with("replica of volume pvc-1"),
+            "{refusal}"
+        );
+    }
+    // The kubelet runs but does not report: nobody asks for the pods, but those that are lost are named.
+    let mut scene = Scene::new();
+    scene.dies("w1");
+    scene.pod("by-hand", None);
+    assert!(scene.removal("w1", true).is_err());
+    assert!(scene.removal("w1", false).is_ok());
+}
+
+#[test]
+fn the_machine_at_the_address_must_be_the_node() {
+    // The file has the address of a machine that is no node.
+    let mut scene = Scene::new();
+    scene.seen.nodes[3].internal_ips = vec!["10.0.0.99".to_owned()];
+    scene.kubelet_stopped = true;
+    let refusal = scene.removal("w1", true).unwrap_err();
+    assert_eq!(refusal.code, Code::Refused);
     assert_eq!(
-        steps(&scene.removal("w1", true).unwrap()),
-        ["stop-node@w1", "restore-host@w1", "delete-node@cp1"]
+        refusal.message,
+        "w1 is not removed: the cluster knows it by 10.0.0.99, which the machine at 10.0.0.21 does not have: that is another machine"
+    );
+    let hint = refusal.hint.unwrap();
+    assert!(
+        hint.starts_with("put the address that w1 has in the cluster (10.0.0.99) back")
+            && hint.ends_with("--dead"),
+        "{hint}"
+    );
+    // That machine lives, whatever the one at the new address says; when it is dead it may be said so.
+    assert!(scene.removal("w1", false).is_err());
+    scene.dies("w1");
+    assert!(scene.removal("w1", false).is_ok());
+    // Addresses that were swapped: another node would be reset.
+    let mut scene = Scene::new();
+    scene.answers = Some("w2");
+    let refusal = scene.removal("w1", true).unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "w1 is not removed: the machine at 10.0.0.21 is Node w2"
+    );
+    // A name that the cluster does not know, and the address of a node of another name.
+    scene.seen.nodes.remove(3);
+    let refusal = scene.removal("w1", true).unwrap_err();
+    assert!(
+        refusal
+            .hint
+            .unwrap()
+            .contains("call it so in the inventory"),
+    );
+}
+
+#[test]
+fn a_member_of_etcd_goes_by_its_name() {
+    // The file has cp2's address for cp1, whose Node is gone.
+    let mut scene = Scene::new();
+    scene.seen.nodes.remove(0);
+    scene.seen.etcd[1].peer_urls = scene.seen.etcd[0].peer_urls.clone();
+    scene.seen.etcd.remove(0);
+    let plan = scene.removal("cp1", true).unwrap();
+    assert_eq!(steps(&plan), ["stop-node@cp1", "restore-host@cp1"]);
+    // One that never started has no name yet.
+    scene.seen.etcd[0].name.clear();
+    scene.seen.etcd[0].healthy = false;
+    scene.seen.etcd[0].learner = true;
+    let plan = scene.removal("cp1", true).unwrap();
+    let Work::Run(leave) = &plan.steps[0].work else {
+        panic!("no action")
+    };
+    assert_eq!(
+        leave.script.args,
+        ["cp1", "https://10.0.0.11:2380", "https://127.0.0.1:2379"]
+    );
+    let plan = Scene::new().removal("cp1", true).unwrap();
+    let Work::Run(leave) = &plan.steps[2].work else {
+        panic!("no action")
+    };
+    assert_eq!(leave.script.args[..2], ["cp1", "-"]);
+    // Another member at the address of a machine is none of its own.
+    let mut scene = Scene::new();
+    scene.seen.nodes.remove(0);
+    scene.seen.etcd[0].peer_urls = vec!["https://10.0.0.99:2380".to_owned()];
+    let refusal = scene.removal("cp1", true).unwrap_err();
+    assert!(
+        refusal.message.contains("knows it by 10.0.0.99"),
+        "{refusal}"
     );
 }
 
