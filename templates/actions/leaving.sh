@@ -1,5 +1,5 @@
 # What scripts that empty a node share. Attachments, where a script changes the node:
-# mark.json and unmark.json (merge patches of the Node), longhorn.json and longhorn-undo.json (of Longhorn's node, where it has one).
+# mark.json and unmark.json (merge patches of the Node; the latter empty where the node was out before), longhorn.json and longhorn-undo.json (of Longhorn's node, where it has one).
 longhorn='longhorn-system'
 
 # Cordons the node and writes down who did it, in one patch: a run that is killed leaves both or none.
@@ -12,6 +12,7 @@ undo() {
 		kube -n "$longhorn" patch nodes.longhorn.io "$1" --type merge --patch-file "$BM/longhorn-undo.json" >&2 ||
 			printf 'the settings of %s in Longhorn could not be put back\n' "$1" >&2
 	fi
+	[ -s "$BM/unmark.json" ] || return 0
 	kube patch node "$1" --type merge --patch-file "$BM/unmark.json" >&2 ||
 		printf 'node %s could not be uncordoned: kubectl uncordon %s\n' "$1" "$1" >&2
 }

@@ -13,6 +13,8 @@ pub(super) struct Emptying<'a> {
     /// Annotation that holds the mark.
     pub key: &'static str,
     pub mark: &'a Mark,
+    /// Whether the node was out of service when the run began, and stays so when the run fails.
+    pub was_out: bool,
     pub seen: &'a LeavingSeen,
     pub drain: Duration,
     pub delete_unmanaged_pods: bool,
@@ -20,10 +22,15 @@ pub(super) struct Emptying<'a> {
 
 impl Emptying<'_> {
     fn script(&self, name: &str) -> Script {
+        let undo = if self.was_out {
+            String::new()
+        } else {
+            self.mark.undo(self.key).to_string()
+        };
         let script = script(name)
             .arg(self.node)
             .attach("mark.json", self.mark.patch(self.key).to_string())
-            .attach("unmark.json", self.mark.undo(self.key).to_string());
+            .attach("unmark.json", undo);
         match &self.mark.longhorn {
             Some(before) => script
                 .attach(

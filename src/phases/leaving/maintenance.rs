@@ -49,6 +49,7 @@ pub fn on(maintenance: &Maintenance<'_>) -> Result<Plan, Failure> {
         node: name,
         key: MAINTENANCE,
         mark: &mark,
+        was_out: is_out,
         seen,
         drain: maintenance.drain,
         delete_unmanaged_pods: maintenance.delete_unmanaged_pods,

@@ -181,6 +181,7 @@ fn empty(chain: &mut Chain, leaving: &Leaving<'_>, node: &NodeSeen) {
         node: leaving.name,
         key: LEAVING,
         mark: &mark,
+        was_out: false,
         seen: leaving.seen,
         drain: leaving.options.drain,
         delete_unmanaged_pods: leaving.options.delete_unmanaged_pods,

@@ -525,8 +525,20 @@ fn maintenance_goes_and_comes_back() {
     let mark: Mark = serde_json::from_str(text).unwrap();
     assert!(mark.cordoned && mark.longhorn.is_none());
 
+    assert!(attachment(&plan, PhaseId::Drain, "unmark.json").contains("unschedulable"));
     scene.mark("w1", MAINTENANCE, &mark);
-    assert_eq!(scene.maintenance("w1").unwrap().steps.len(), 2);
+    let again = scene.maintenance("w1").unwrap();
+    assert_eq!(again.steps.len(), 2);
+    // It is in maintenance: a drain that fails does not end that.
+    assert_eq!(attachment(&again, PhaseId::Drain, "unmark.json"), "");
+    let address = std::mem::take(&mut scene.seen.nodes[3].internal_ips);
+    scene.seen.nodes[3].internal_ips = vec!["10.0.0.99".to_owned()];
+    let refusal = scene.maintenance("w1").unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "w1 is not put into maintenance: the cluster knows it by 10.0.0.99, the inventory by 10.0.0.21: these may be two machines"
+    );
+    scene.seen.nodes[3].internal_ips = address;
     scene.seen.pods.clear();
     assert!(scene.maintenance("w1").unwrap().is_empty());
     let via = scene.cluster.host("cp1").unwrap();
