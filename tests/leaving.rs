@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -105,4 +106,149 @@ fn the_only_control_plane_cannot_be_spared() {
         "error: cp1 is not put into maintenance: it is the only control plane, without it there is no API\n  \
          → add control planes first: one alone cannot be spared\n"
     );
+}
+
+/// Runs a script of `templates/actions` beside stand-ins for what it calls, after the files of its `$BM` were written; all that it
+/// printed, and whether it succeeded.
+fn script(
+    name: &str,
+    arguments: &[&str],
+    stand_ins: &str,
+    files: &[(&str, &str)],
+) -> (bool, String) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/actions");
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    let body = [
+        read("leaving.sh").as_str(),
+        "fail() { echo \"$*\"; exit 1; }\nsay() { echo \"$*\"; }\n\
+         within() { shift; \"$@\" >/dev/null 2>&1 || \"$@\" >/dev/null 2>&1; }\n",
+        stand_ins,
+        "\n",
+        &if name.contains('\n') {
+            name.to_owned()
+        } else {
+            read(name)
+        },
+    ]
+    .concat();
+    let done = Command::new("sh")
+        .args(["-euc", &body, "sh"])
+        .args(arguments)
+        .env("BM", directory.path())
+        .output()
+        .unwrap();
+    let calls = fs::read_to_string(directory.path().join("calls")).unwrap_or_default();
+    let said = [done.stdout, done.stderr].concat();
+    (
+        done.status.success(),
+        calls + &String::from_utf8(said).unwrap(),
+    )
+}
+
+/// NODE|VOLUME|HEALTHY SINCE|FAILED SINCE|NAME
+const REPLICAS: &str = "\
+w1|failed-last|t|t|a
+w1|failed|t|t|b
+w2|failed|t||c
+w1|healthy|t||d
+w1|never||t|e
+w1|only-failed-elsewhere|t||f
+w2|only-failed-elsewhere|t|t|g
+w2|other|t||h
+";
+
+#[test]
+fn the_last_replica_of_a_volume_is_on_the_node_although_it_has_failed() {
+    let kube = "kube() { cat \"$BM/answer\"; }";
+    let on = |lose: &str| {
+        let files = [("answer", REPLICAS), ("lose", lose)];
+        script("replicas_on w1\n", &[], kube, &files)
+    };
+    assert_eq!(
+        on(""),
+        (
+            true,
+            "failed-last\nhealthy\nonly-failed-elsewhere\n".to_owned()
+        )
+    );
+    // What may be lost need not be moved; what can be moved is.
+    assert_eq!(
+        on("failed-last\nhealthy\n").1,
+        "healthy\nonly-failed-elsewhere\n"
+    );
+}
+
+#[test]
+fn what_longhorn_needs_to_salvage_a_volume_is_not_deleted() {
+    let kube = r#"
+kube() {
+	case "$*" in
+		*customresourcedefinition*) echo crd ;;
+		*"get replicas"*) cat "$BM/answer" ;;
+		*"get nodes.longhorn.io"*) echo node ;;
+		*"delete nodes.longhorn.io"*) echo "webhook: engines are there" >&2; echo "$*" >>"$BM/calls"; [ -e "$BM/free" ] ;;
+		*) echo "$*" | sed 's/"20[0-9T:Z-]*"/now/' >>"$BM/calls" ;;
+	esac
+}"#;
+    let run = |files: &[(&str, &str)]| script("leaving-node.sh", &["w1"], kube, files);
+    let (done, said) = run(&[("answer", REPLICAS), ("lose", "failed-last\n")]);
+    assert!(!done);
+    assert!(
+        said.starts_with("w1 has the last replica of Longhorn's volumes ")
+            && said.ends_with(": its Node is not deleted\n"),
+        "{said}"
+    );
+    assert!(said.contains("healthy") && said.contains("only-failed-elsewhere"));
+    let one = [("answer", "w1|v|t||a\nw2|x|t||b\n"), ("lose", "v\n")];
+    let (done, said) = run(&[one[0], one[1], ("free", "")]);
+    assert!(done, "{said}");
+    assert_eq!(
+        said,
+        "delete node w1 --ignore-not-found --timeout=60s\n\
+         -n longhorn-system patch nodes.longhorn.io w1 --type merge --patch {\"spec\":{\"allowScheduling\":false}}\n\
+         -n longhorn-system patch replicas.longhorn.io a --type merge --patch {\"spec\":{\"failedAt\":now}}\n\
+         -n longhorn-system delete replicas.longhorn.io a --ignore-not-found --timeout=30s\n\
+         -n longhorn-system delete nodes.longhorn.io w1 --ignore-not-found --timeout=30s\n"
+    );
+    let (done, said) = run(&one);
+    assert!(!done);
+    assert!(
+        said.ends_with("Longhorn does not let go of w1: webhook: engines are there\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn only_a_member_without_a_name_goes_by_its_address() {
+    let etcd = r#"
+etcd() {
+	case "$1 $2" in
+		"member list") cat "$BM/list" ;;
+		"endpoint health") for one in 1 2 3 4; do echo "https://10.0.0.1$one:2379 is healthy"; done ;;
+		"member remove") echo "removed $3" >>"$BM/calls"; sed -i "/^$3,/d" "$BM/list" ;;
+	esac
+}"#;
+    let list = "\
+1a, started, cp1, https://10.0.0.11:2380, https://10.0.0.11:2379, false
+2b, started, cp2, https://10.0.0.12:2380, https://10.0.0.12:2379, false
+3c, started, cp3, https://10.0.0.13:2380, https://10.0.0.13:2379, false
+4d, unstarted, , https://10.0.0.14:2380, , true
+";
+    let removed = |node: &str, peer: &str| {
+        let arguments = [node, peer, "https://127.0.0.1:2379"];
+        let (done, said) = script("leaving-member.sh", &arguments, etcd, &[("list", list)]);
+        assert!(done, "{said}");
+        said.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(removed("cp1", "https://10.0.0.12:2380"), "removed 1a");
+    assert_eq!(removed("cp4", "https://10.0.0.14:2380"), "removed 4d");
+    assert_eq!(
+        removed("cp9", "https://10.0.0.12:2380"),
+        "cp9 is no member of etcd"
+    );
+    assert_eq!(removed("cp9", "-"), "cp9 is no member of etcd");
 }

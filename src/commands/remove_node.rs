@@ -369,6 +369,12 @@ fn after(view: &LeavingSeen, gone: &[String]) -> LeavingSeen {
     let mut view = view.clone();
     view.nodes.retain(|node| !gone.contains(&node.name));
     view.etcd.retain(|member| !gone.contains(&member.name));
+    if let Some(longhorn) = &mut view.longhorn {
+        longhorn.nodes.retain(|node| !gone.contains(&node.name));
+        longhorn
+            .replicas
+            .retain(|replica| !gone.contains(&replica.node));
+    }
     view
 }
 

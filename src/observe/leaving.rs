@@ -70,6 +70,8 @@ pub struct Replica {
     pub node: String,
     /// Whole once, and not failed since.
     pub healthy: bool,
+    /// Whole once: Longhorn calls the last replica failed too when its node dies, and salvages the volume from it.
+    pub was_healthy: bool,
 }
 
 const QUESTIONS: &str = r#"
@@ -164,6 +166,7 @@ fn read_longhorn(objects: &Value) -> LonghornSeen {
                 volume: text(&spec["volumeName"]),
                 node: text(&spec["nodeID"]),
                 healthy: !text(&spec["healthyAt"]).is_empty() && text(&spec["failedAt"]).is_empty(),
+                was_healthy: !text(&spec["healthyAt"]).is_empty(),
             }),
             "Volume" => {
                 let status = &object["status"]["kubernetesStatus"];
@@ -295,6 +298,7 @@ mod tests {
             {"kind": "Node", "metadata": {"name": "w1"}, "spec": {"allowScheduling": true, "evictionRequested": false}},
             {"kind": "Replica", "spec": {"volumeName": "v", "nodeID": "w1", "healthyAt": "2026-01-01T00:00:00Z", "failedAt": ""}},
             {"kind": "Replica", "spec": {"volumeName": "v", "nodeID": "w2", "healthyAt": "2026-01-01T00:00:00Z", "failedAt": "2026-01-02T00:00:00Z"}},
+            {"kind": "Replica", "spec": {"volumeName": "v", "nodeID": "w3", "healthyAt": "", "failedAt": ""}},
             {"kind": "Volume", "metadata": {"name": "v"}, "status": {"kubernetesStatus": {"pvcName": "data", "namespace": "shop"}}},
         ]});
         let longhorn = parse_leaving(&printed(&objects.to_string()))
@@ -306,9 +310,9 @@ mod tests {
             longhorn
                 .replicas
                 .iter()
-                .map(|one| one.healthy)
+                .map(|one| (one.healthy, one.was_healthy))
                 .collect::<Vec<_>>(),
-            [true, false]
+            [(true, true), (false, true), (false, false)]
         );
         assert_eq!(longhorn.claims["v"], "shop/data");
     }

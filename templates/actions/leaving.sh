@@ -20,13 +20,29 @@ undo() {
 # Prints something where Longhorn is there. Fails where that cannot be told: then nothing may be taken for absent.
 longhorn_kind() { kube get customresourcedefinition replicas.longhorn.io --ignore-not-found -o name; }
 
-# Volumes with a replica on node $1 that has not failed, one on a line.
-replicas_on() {
+# Asks for all replicas: NODE|VOLUME|HEALTHY SINCE|FAILED SINCE|NAME, one on a line.
+ask_replicas() {
 	kube -n "$longhorn" get replicas.longhorn.io \
-		-o 'jsonpath={range .items[*]}{.spec.nodeID}{"|"}{.spec.volumeName}{"|"}{.spec.failedAt}{"\n"}{end}' >"$BM/replicas" || return 1
-	while IFS='|' read -r on volume failed; do
-		if [ "$on" = "$1" ] && [ -z "$failed" ]; then printf '%s\n' "$volume"; fi
-	done <"$BM/replicas"
+		-o 'jsonpath={range .items[*]}{.spec.nodeID}{"|"}{.spec.volumeName}{"|"}{.spec.healthyAt}{"|"}{.spec.failedAt}{"|"}{.metadata.name}{"\n"}{end}' >"$BM/replicas"
+}
+
+# Of those that were asked for: volumes that die with node $1, but for those in attachment lose. It has a replica that was whole once, from
+# which Longhorn can salvage the volume although it has failed; nobody else has one that has not.
+last_copies() {
+	awk -F '|' -v node="$1" '
+		$1 == node && $3 != "" { here[$2] }
+		$1 != node && $3 != "" && $4 == "" { elsewhere[$2] }
+		END { for (volume in here) if (!(volume in elsewhere)) print volume }' "$BM/replicas" >"$BM/last"
+	grep -vxF -f "$BM/lose" "$BM/last" || true
+}
+
+# Volumes with a replica on node $1 that has not failed, or that is the last, one on a line.
+replicas_on() {
+	ask_replicas || return 1
+	{
+		awk -F '|' -v node="$1" '$1 == node && $4 == "" { print $2 }' "$BM/replicas"
+		last_copies "$1"
+	} | sort -u
 }
 
 longhorn_objects() {

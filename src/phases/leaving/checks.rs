@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Leaving, MAINTENANCE, Mark, identity};
 use crate::{
     failure::{Code, Failure},
-    observe::{LeavingSeen, LonghornSeen},
+    observe::{LeavingSeen, LonghornSeen, Replica},
     quorum::{self, Member},
 };
 
@@ -103,26 +103,30 @@ fn quorum_is_kept(leaving: &Leaving<'_>) -> Result<(), Failure> {
         .map_err(|danger| quorum::refusal(danger, &members, &name))
 }
 
-/// Volumes of which the node has the only healthy replica.
+/// Volumes of which the node has a replica that `counts`, and no other living node a healthy one.
 pub(super) fn only_here<'a>(
     longhorn: &'a LonghornSeen,
     seen: &LeavingSeen,
     name: &str,
+    counts: fn(&Replica) -> bool,
 ) -> BTreeSet<&'a str> {
-    let lives = |node: &str| seen.nodes.iter().any(|one| one.name == node && one.ready);
     let elsewhere: BTreeSet<&str> = longhorn
         .replicas
         .iter()
-        .filter(|replica| replica.healthy && replica.node != name && lives(&replica.node))
+        .filter(|replica| replica.healthy && replica.node != name && lives(seen, &replica.node))
         .map(|replica| replica.volume.as_str())
         .collect();
     longhorn
         .replicas
         .iter()
-        .filter(|replica| replica.healthy && replica.node == name)
+        .filter(|replica| counts(replica) && replica.node == name)
         .map(|replica| replica.volume.as_str())
         .filter(|volume| !elsewhere.contains(volume))
         .collect()
+}
+
+fn lives(seen: &LeavingSeen, node: &str) -> bool {
+    seen.nodes.iter().any(|one| one.name == node && one.ready)
 }
 
 /// `pvc-1 (shop/data), pvc-2`
@@ -137,35 +141,43 @@ pub(super) fn volumes(longhorn: &LonghornSeen, names: &BTreeSet<&str>) -> String
     told.join(", ")
 }
 
-/// Longhorn can move what a living node has if any other takes it; what a dead one alone has is lost.
+/// Longhorn can move what a living node has, if it has not failed and any other node takes it; what a dead one alone has is lost.
 fn data_is_kept(leaving: &Leaving<'_>) -> Result<(), Failure> {
     let Some(longhorn) = &leaving.seen.longhorn else {
         return Ok(());
     };
     let name = leaving.name;
-    let mut dying = only_here(longhorn, leaving.seen, name);
-    if leaving.is_alive() {
-        let has_any = longhorn.replicas.iter().any(|one| one.node == name);
-        let takes = longhorn
-            .nodes
-            .iter()
-            .any(|node| node.name != name && node.allow_scheduling && !node.eviction_requested);
-        if has_any && !takes {
+    let mut dying = only_here(longhorn, leaving.seen, name, |replica| replica.was_healthy);
+    let of_node = || longhorn.replicas.iter().filter(|one| one.node == name);
+    let (what, instead) = if leaving.is_alive() {
+        let takes = longhorn.nodes.iter().any(|node| {
+            node.name != name
+                && node.allow_scheduling
+                && !node.eviction_requested
+                && lives(leaving.seen, &node.name)
+        });
+        if of_node().next().is_some() && !takes {
             return Err(Failure::new(
                 Code::Refused,
                 format!("{name} is not removed: no other node takes the replicas that Longhorn has on it"),
             )
             .hint("add a storage node, or let Longhorn schedule on another one, then run the same command again"));
         }
-        return Ok(());
-    }
-    dying.retain(|volume| {
-        !leaving
-            .options
-            .lose_volumes
-            .iter()
-            .any(|lost| lost == volume)
-    });
+        for moved in of_node().filter(|replica| replica.healthy) {
+            dying.remove(moved.volume.as_str());
+        }
+        (
+            "has the last replica, which has failed and cannot be moved,",
+            "attach them, so that Longhorn salvages them".to_owned(),
+        )
+    } else {
+        (
+            "alone has a healthy replica",
+            format!("bring {name} back, so that Longhorn can rebuild them elsewhere"),
+        )
+    };
+    let lost = &leaving.options.lose_volumes;
+    dying.retain(|volume| !lost.iter().any(|lost| lost == volume));
     if dying.is_empty() {
         return Ok(());
     }
@@ -176,12 +188,12 @@ fn data_is_kept(leaving: &Leaving<'_>) -> Result<(), Failure> {
     Err(Failure::new(
         Code::Refused,
         format!(
-            "{name} is not removed: it alone has a healthy replica of Longhorn's volumes {}",
+            "{name} is not removed: it {what} of Longhorn's volumes {}",
             volumes(longhorn, &dying)
         ),
     )
     .hint(format!(
-        "bring {name} back, so that Longhorn can rebuild them elsewhere; if they are lost or worthless, say so: {}",
+        "{instead}; if they are lost or worthless, say so: {}",
         flags.join(" ")
     )))
 }

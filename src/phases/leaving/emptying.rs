@@ -17,7 +17,17 @@ pub(super) struct Emptying<'a> {
     pub was_out: bool,
     pub seen: &'a LeavingSeen,
     pub drain: Duration,
+    /// Volumes whose last replica need not be moved.
+    pub lose_volumes: &'a [String],
     pub delete_unmanaged_pods: bool,
+}
+
+/// One on a line, as scripts read it.
+pub(super) fn lines(names: &[String]) -> String {
+    names
+        .iter()
+        .flat_map(|name| [name.as_str(), "\n"])
+        .collect()
 }
 
 impl Emptying<'_> {
@@ -30,7 +40,8 @@ impl Emptying<'_> {
         let script = script(name)
             .arg(self.node)
             .attach("mark.json", self.mark.patch(self.key).to_string())
-            .attach("unmark.json", undo);
+            .attach("unmark.json", undo)
+            .attach("lose", lines(self.lose_volumes));
         match &self.mark.longhorn {
             Some(before) => script
                 .attach(

@@ -52,6 +52,7 @@ pub fn on(maintenance: &Maintenance<'_>) -> Result<Plan, Failure> {
         was_out: is_out,
         seen,
         drain: maintenance.drain,
+        lose_volumes: &[],
         delete_unmanaged_pods: maintenance.delete_unmanaged_pods,
     };
     let mut chain = Chain::default();
@@ -150,7 +151,7 @@ fn may_be_away(seen: &LeavingSeen, name: &str) -> Result<(), Failure> {
     let Some(longhorn) = &seen.longhorn else {
         return Ok(());
     };
-    let dying = checks::only_here(longhorn, seen, name);
+    let dying = checks::only_here(longhorn, seen, name, |replica| replica.healthy);
     if dying.is_empty() {
         return Ok(());
     }

@@ -162,7 +162,7 @@ pub fn plan(leaving: &Leaving<'_>, around: Around) -> Result<Plan, Failure> {
         chain.run(
             PhaseId::DeleteNode,
             &leaving.via.name,
-            delete_node(leaving.name),
+            delete_node(leaving.name, &leaving.options.lose_volumes),
         );
     }
     Ok(chain.into())
@@ -184,6 +184,7 @@ fn empty(chain: &mut Chain, leaving: &Leaving<'_>, node: &NodeSeen) {
         was_out: false,
         seen: leaving.seen,
         drain: leaving.options.drain,
+        lose_volumes: &leaving.options.lose_volumes,
         delete_unmanaged_pods: leaving.options.delete_unmanaged_pods,
     };
     let via = &leaving.via.name;
@@ -233,12 +234,15 @@ fn leave_etcd(leaving: &Leaving<'_>, member: &EtcdMember) -> Action {
     )
 }
 
-fn delete_node(name: &str) -> Action {
+fn delete_node(name: &str, lose_volumes: &[String]) -> Action {
     action(
         "delete-node",
         format!("delete Node {name}"),
         Vec::new(),
-        script("leaving-node").arg(name).timeout(5 * MINUTE),
+        script("leaving-node")
+            .arg(name)
+            .attach("lose", emptying::lines(lose_volumes))
+            .timeout(12 * MINUTE),
         "the same command goes on from here",
     )
 }

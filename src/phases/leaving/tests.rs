@@ -98,6 +98,7 @@ impl Scene {
                     volume: (*volume).to_owned(),
                     node: (*node).to_owned(),
                     healthy: *healthy,
+                    was_healthy: true,
                 })
                 .collect(),
             claims: [("pvc-1".to_owned(), "shop/data".to_owned())].into(),
@@ -460,6 +461,45 @@ fn replicas_move_before_the_drain_and_their_settings_are_remembered() {
     scene.seen.longhorn.as_mut().unwrap().nodes[1].allow_scheduling = false;
     let refusal = scene.removal("w1", true).unwrap_err();
     assert!(refusal.message.contains("no other node takes"), "{refusal}");
+    // Nor does one that is down.
+    scene.longhorn(&[("pvc-1", "w1", true)]);
+    scene.dies("w2");
+    let refusal = scene.removal("w1", true).unwrap_err();
+    assert!(refusal.message.contains("no other node takes"), "{refusal}");
+}
+
+#[test]
+fn the_last_replica_counts_although_it_has_failed() {
+    // As Longhorn has it when the node of the only healthy replica dies.
+    let mut scene = Scene::new();
+    scene.longhorn(&[
+        ("pvc-1", "w1", false),
+        ("pvc-2", "w1", false),
+        ("pvc-2", "w2", true),
+    ]);
+    // A living node cannot give a failed replica away.
+    let refusal = scene.removal("w1", true).unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "w1 is not removed: it has the last replica, which has failed and cannot be moved, of Longhorn's volumes pvc-1 (shop/data)"
+    );
+    // It is out of reach already.
+    assert!(scene.maintenance("w1").is_ok());
+    scene.dies("w1");
+    let refusal = scene.removal("w1", false).unwrap_err();
+    assert_eq!(refusal.code, Code::Refused);
+    assert_eq!(
+        refusal.message,
+        "w1 is not removed: it alone has a healthy replica of Longhorn's volumes pvc-1 (shop/data)"
+    );
+    scene.options.lose_volumes = vec!["pvc-1".to_owned()];
+    let plan = scene.removal("w1", false).unwrap();
+    assert_eq!(attachment(&plan, PhaseId::DeleteNode, "lose"), "pvc-1\n");
+    // One that was never whole is no copy.
+    scene.options.lose_volumes.clear();
+    let longhorn = scene.seen.longhorn.as_mut().unwrap();
+    longhorn.replicas[0].was_healthy = false;
+    assert!(scene.removal("w1", false).is_ok());
 }
 
 #[test]
