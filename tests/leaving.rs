@@ -74,6 +74,27 @@ fn an_entry_that_cannot_be_taken_out_is_said_before_anything_is_done() {
 }
 
 #[test]
+fn an_endpoint_is_not_given_up_for_a_flag() {
+    let pair = THREE.replace(
+        "  w1: {address: 10.0.0.21, labels: &fast {disk: nvme}}\n  w2: {address: 10.0.0.22, labels: *fast}\n",
+        "  w1: 10.0.0.21\n  lb1: {address: 10.0.0.31, role: load-balancer}\n",
+    );
+    let pair = pair.replace("10.0.0.10", "{vip: 10.0.0.10, held-by: load-balancers}");
+    let last = ["remove-node", "inventory.yaml", "lb1", "--yes=home"];
+    let refused = baremetal(&pair, &last).code(3);
+    assert!(
+        refused.stderr.contains("it would be wrong after that"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        !refused.stderr.contains("--keep-entry"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn usage_is_said() {
     let none = baremetal(THREE, &["remove-node", "inventory.yaml"]).code(2);
     assert!(none.stderr.contains("<NAME>..."), "{}", none.stderr);

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::open::Opened;
+use super::{open::Opened, spare};
 use crate::{
     cli::SourceArgs,
     engine,
     failure::{Code, Failure},
     inventory::{
         Cluster, Host, LoadOptions,
-        edit::{Change, Edited, InventoryFile},
+        edit::{Change, Edited, InventoryFile, WRONG_AFTER},
     },
     observe::{Facts, Observation},
     phases::{PhaseId, leaving::Mark, reset},
@@ -37,24 +37,17 @@ pub(super) fn mark(reason: Option<String>) -> Mark {
     }
 }
 
-/// Refuses to leave no control plane.
-pub(super) fn leaves_a_control_plane(staying: &Cluster) -> Result<()> {
-    if staying.control_planes().next().is_none() {
-        return Err(Failure::new(
-            Code::Refused,
-            format!(
-                "no control plane would be left: {} would end, and all that it stores",
-                staying.name
-            ),
-        )
-        .hint("to take the whole cluster down: baremetal reset INVENTORY")
-        .into());
-    }
-    Ok(())
-}
-
-/// The control plane of `staying` through which all is done.
-pub(super) fn via(opened: &Opened, staying: &Cluster, seen: &Observation) -> Result<Host> {
+/// The control plane of `staying` through which all is done; `whole` is the cluster of the inventory.
+///
+/// # Errors
+/// [`Code::Unreachable`] where none answers, [`Code::Refused`] where it, or who else was reached, is of another cluster.
+pub(super) fn via(
+    opened: &Opened,
+    whole: &Cluster,
+    staying: &Cluster,
+    seen: &Observation,
+) -> Result<Host> {
+    spare::is_one_cluster(whole, staying, seen)?;
     let answering = staying.control_planes().find(|host| {
         seen.hosts
             .get(&host.name)
@@ -142,7 +135,8 @@ impl Entries {
         self.edited(names)
             .map(|_| ())
             .map_err(|error| match error.downcast::<Failure>() {
-                Ok(failure) => {
+                // An inventory that would be wrong afterwards is no matter of its text.
+                Ok(failure) if !failure.message.contains(WRONG_AFTER) => {
                     let hint = failure.hint.clone().unwrap_or_default();
                     failure
                         .hint(format!(
@@ -150,6 +144,7 @@ impl Entries {
                         ))
                         .into()
                 }
+                Ok(failure) => failure.into(),
                 Err(error) => error,
             })
     }

@@ -89,7 +89,7 @@ async fn change(
     way: &Way<'_>,
 ) -> Result<Ending> {
     let seen = opened.facts().await?;
-    let via = leaving::via(opened, &opened.cluster, &seen)?;
+    let via = leaving::via(opened, whole, &opened.cluster, &seen)?;
     let session = &opened.session;
     let view = session.leaving(&via, name).await?;
     let addresses = addresses(whole, name);

@@ -25,6 +25,7 @@ mod reset;
 mod run;
 mod schema;
 mod secrets;
+mod spare;
 mod ssh;
 mod status;
 mod support_bundle;

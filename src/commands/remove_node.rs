@@ -9,6 +9,7 @@ use super::{
     leaving::{self, Entries},
     open::{self, Opened},
     run::{Ending, Run},
+    spare,
 };
 use crate::{
     cli::{Format, RemoveNodeArgs},
@@ -31,7 +32,7 @@ pub async fn run(args: &RemoveNodeArgs) -> Result<Code> {
     let whole = open::cluster_with(&args.target, &options)?;
     confirm::early(&whole.name, args.yes.as_deref())?;
     let names = unique(&args.names);
-    leaving::leaves_a_control_plane(&without(&whole, &names))?;
+    spare::leaves_a_control_plane(&without(&whole, &names))?;
     let entries = Entries::read(&args.target.inventory, options, &whole, args.keep_entry)?;
     entries.can_go(&names)?;
     let run = Run::start("remove-node", &args.target.output);
@@ -79,7 +80,7 @@ struct Work {
 impl Removal<'_> {
     async fn run(&self, names: &[String]) -> Result<Ending> {
         let seen = self.opened.facts().await?;
-        let via = leaving::via(self.opened, &without(self.whole, names), &seen)?;
+        let via = self.via(names, &seen)?;
         self.unreached_are_dead(names, &seen).await?;
         let work = self.work(names, &via, &seen).await?;
         if work.plan.is_empty() {
@@ -98,15 +99,26 @@ impl Removal<'_> {
             names.join(" ")
         );
         let lock = self.opened.session.lock(&command).await?;
-        let end = self.locked(names, &via, &seen).await;
+        let end = self.locked(names, &seen).await;
         lock.release().await;
         end
     }
 
-    /// Somebody else may have been at work until we held the lock: what is run was observed under it.
-    async fn locked(&self, names: &[String], via: &Host, seen: &Observation) -> Result<Ending> {
+    /// The control plane through which all is done, once it is known that this cluster can spare who leaves.
+    fn via(&self, names: &[String], seen: &Observation) -> Result<Host> {
+        let via = leaving::via(self.opened, self.whole, &without(self.whole, names), seen)?;
+        spare::leaves_an_endpoint(self.whole, names, seen)?;
+        Ok(via)
+    }
+
+    /// Somebody else may have been at work until we held the lock, and the question may have stood for hours: what is run was
+    /// observed under it.
+    async fn locked(&self, names: &[String], before: &Observation) -> Result<Ending> {
         let session = &self.opened.session;
-        let work = self.work(names, via, seen).await?;
+        let seen = self.opened.facts().await?;
+        still_reached(names, before, &seen)?;
+        let via = self.via(names, &seen)?;
+        let work = self.work(names, &via, &seen).await?;
         session.event(Event::Planned {
             steps: work.plan.steps.len(),
             changes: work.plan.changes(),
@@ -333,6 +345,26 @@ impl Removal<'_> {
             ..Ending::of(outcome)
         }
     }
+}
+
+/// A host that was reached before is not taken for dead because it is not reached now.
+fn still_reached(names: &[String], before: &Observation, now: &Observation) -> Result<(), Failure> {
+    let lost: Vec<&str> = names
+        .iter()
+        .filter(|name| before.hosts.contains_key(*name) && !now.hosts.contains_key(*name))
+        .map(String::as_str)
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::Unreachable,
+        format!(
+            "no longer reached: {}; nothing was changed",
+            lost.join(", ")
+        ),
+    )
+    .hint("mend what is said above, then run the same command again"))
 }
 
 fn is_plane(cluster: &Cluster, name: &str) -> bool {

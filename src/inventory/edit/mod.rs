@@ -54,6 +54,9 @@ impl Edited {
     }
 }
 
+/// How a refusal begins that is not about the text: the inventory would have mistakes.
+pub const WRONG_AFTER: &str = "it would be wrong after that";
+
 /// Why a text was not edited, and what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -150,7 +153,7 @@ pub fn edit(
         }
     }
     let read = load::read_text(&after, file, options)
-        .map_err(|mistakes| Refusal::new(loader_says("it would be wrong after that", &mistakes)))
+        .map_err(|mistakes| Refusal::new(loader_says(WRONG_AFTER, &mistakes)))
         .map_err(by_hand)?;
     compare::only_hosts(&before, &read, changes)
         .map_err(Refusal::new)
