@@ -15,7 +15,7 @@ use crate::{
     cli::{Format, RemoveNodeArgs},
     engine::{Outcome, Session},
     failure::{Code, Failure},
-    inventory::{Cluster, Host},
+    inventory::{Cluster, Host, nearest},
     observe::{LeavingSeen, Observation},
     phases::leaving::{Around, Leaving, Options, plan},
     plan::Plan,
@@ -75,6 +75,10 @@ struct Work {
     plan: Plan,
     /// In the order in which they leave.
     names: Vec<(String, Range<usize>)>,
+    /// Names that neither the inventory nor the cluster has, which may have left already or be mistyped.
+    unknown: Vec<String>,
+    /// The same, told with the names that may be meant.
+    near: Vec<String>,
 }
 
 impl Removal<'_> {
@@ -87,11 +91,16 @@ impl Removal<'_> {
             let edited = self.entries.remove(names)?;
             return Ok(Ending::new(
                 Code::Done,
-                nothing_to_do(names, edited.as_deref()),
+                nothing_to_do(names, &work, edited.as_deref()),
             ));
         }
         self.show(&work.plan)?;
-        let what = format!("remove {} from it", names.join(", "));
+        let meant: Vec<&str> = names
+            .iter()
+            .filter(|name| !work.unknown.contains(name))
+            .map(String::as_str)
+            .collect();
+        let what = format!("remove {} from it", meant.join(", "));
         confirm::by_name(&self.whole.name, self.args.yes.as_deref(), &what).await?;
         let command = format!(
             "baremetal remove-node {} {}",
@@ -127,6 +136,7 @@ impl Removal<'_> {
         let left: Vec<String> = work
             .names
             .iter()
+            .filter(|(name, _)| !work.unknown.contains(name))
             .filter(|(_, steps)| steps.clone().all(|step| is_done(&outcome, step)))
             .map(|(name, _)| name.clone())
             .collect();
@@ -146,7 +156,22 @@ impl Removal<'_> {
         let mut work = Work {
             plan: Plan::default(),
             names: Vec::new(),
+            unknown: Vec::new(),
+            near: Vec::new(),
         };
+        for (name, view) in &views {
+            if let Some(told) = self.unknown(name, view) {
+                work.unknown.push(name.clone());
+                work.near.push(told);
+            }
+        }
+        if work.unknown.len() < names.len() {
+            work.plan.notes.extend(
+                work.near
+                    .iter()
+                    .map(|told| format!("{told}: nothing is done about that name")),
+            );
+        }
         for (index, name) in order.iter().enumerate() {
             let gone = &order[..index];
             let Some((_, view)) = views.iter().find(|(of, _)| of == name) else {
@@ -169,6 +194,22 @@ impl Removal<'_> {
                 .push((name.clone(), first..work.plan.steps.len()));
         }
         Ok(work)
+    }
+
+    /// `w22 is neither in the inventory nor in the cluster (is w2 meant?)`
+    fn unknown(&self, name: &str, view: &LeavingSeen) -> Option<String> {
+        let hosts = self.whole.hosts.iter().map(|host| &host.name);
+        let nodes = view.nodes.iter().map(|node| &node.name);
+        let members = view.etcd.iter().map(|member| &member.name);
+        let known: Vec<&str> = hosts
+            .chain(nodes)
+            .chain(members)
+            .map(String::as_str)
+            .collect();
+        if known.contains(&name) {
+            return None;
+        }
+        Some(neither(name, nearest(name, known.iter().copied())))
     }
 
     /// The plan for one node when those in `gone` have left.
@@ -410,10 +451,38 @@ fn after(view: &LeavingSeen, gone: &[String]) -> LeavingSeen {
     view
 }
 
-fn nothing_to_do(names: &[String], edited: Option<&str>) -> String {
-    let names = names.join(", ");
-    match edited {
-        Some(edited) => format!("{names} had left already; {edited}"),
-        None => format!("nothing to do: {names} is neither in the inventory nor in the cluster"),
-    }
+fn neither(name: &str, near: Option<&str>) -> String {
+    let near = near
+        .map(|near| format!(" (is {near} meant?)"))
+        .unwrap_or_default();
+    format!("{name} is neither in the inventory nor in the cluster{near}")
 }
+
+fn nothing_to_do(names: &[String], work: &Work, edited: Option<&str>) -> String {
+    let left: Vec<&str> = names
+        .iter()
+        .filter(|name| !work.unknown.contains(name))
+        .map(String::as_str)
+        .collect();
+    let mut told = Vec::new();
+    match (left.is_empty(), edited) {
+        (true, _) => {}
+        (false, Some(edited)) => {
+            told.push(format!("{} had left already; {edited}", left.join(", ")));
+        }
+        (false, None) => told.push(format!(
+            "nothing to do: {} had left already",
+            left.join(", ")
+        )),
+    }
+    if left.is_empty() {
+        told.push(format!("nothing to do: {}", work.near.join("; ")));
+    } else {
+        told.extend(work.near.iter().cloned());
+    }
+    told.join("; ")
+}
+
+#[cfg(test)]
+#[path = "remove_node_tests.rs"]
+mod tests;
