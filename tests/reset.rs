@@ -10,7 +10,11 @@ use std::{
 use baremetal::{
     inventory::{self, Cluster},
     observe::{Facts, parse_facts},
-    phases::reset::{self, Depth, HostLeft, Options, Remains, other_cluster, parse, parse_data},
+    phases::{
+        reset::{
+            self, Belongs, Depth, HostLeft, Options, Remains, other_cluster, parse, parse_data,
+        },
+    },
     plan::{Plan, Work},
     remote::Script,
     report::{self, PlanStyle},
@@ -19,6 +23,8 @@ use baremetal::{
     },
 };
 use proptest::prelude::*;
+
+use crate::support::played::Host as Played;
 
 const TWO: &str = "cluster: home\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nlonghorn: true\n\
                    hosts:\n  cp1: {address: 10.0.0.11, role: control-plane}\n  w1: {address: 10.0.0.21}\n";
@@ -39,7 +45,10 @@ fn facts(lines: &str) -> Facts {
 
 fn scripts(cluster: &Cluster) -> Vec<Script> {
     let (host, facts) = (&cluster.hosts[0], facts(""));
-    let mut scripts = vec![reset::observe(cluster, host, &facts), reset::ask_data(host)];
+    let mut scripts = vec![
+        reset::observe(cluster, host, &facts),
+        reset::ask_data(cluster, host),
+    ];
     let all = reset::host(cluster, host, &facts, Options::default());
     scripts.extend(all.into_iter().map(|(_, action)| action.script));
     scripts
@@ -433,4 +442,105 @@ fn what_dies_is_read_as_far_as_it_goes() {
     assert_eq!(data.volumes[0].claim, "web/data");
     assert_eq!(data.volumes[1].claim, "");
     assert_eq!(data.longhorn.len(), 1);
+}
+
+/// Answers of a cluster that lives, of which one question at a time may go without an answer.
+const LIVE: [&str; 4] = [
+    "node=cp1 10.0.0.11\nnode=worker-1 10.0.0.21\n\nanswered=nodes\n",
+    "\nanswered=volumes\n",
+    "longhorn=pvc-1\n\nanswered=longhorn\n",
+    "member=cp1 https://10.0.0.11:2380\n\nanswered=members\n",
+];
+
+#[test]
+fn silence_is_not_taken_for_emptiness() {
+    let whole = parse_data(&LIVE.concat());
+    assert_eq!(
+        whole.dies("home"),
+        "With home end 2 nodes, 1 etcd member and everything that is stored in them.\n\
+         There is no persistent volume.\n\
+         1 volume of Longhorn without a persistent volume of that name:\n  pvc-1\n"
+    );
+    // The API server is away, etcd is not.
+    let half = parse_data(LIVE[3]);
+    assert_eq!(
+        half.dies("home"),
+        "With home end 1 etcd member and everything that is stored in them.\n\
+         Could not be listed, and ends with it as well: its nodes, persistent volumes and volumes of Longhorn.\n"
+    );
+    assert!(
+        parse_data("end=yes\n")
+            .dies("home")
+            .starts_with("No control plane of home answers")
+    );
+}
+
+#[test]
+fn a_host_belongs_to_the_cluster_by_name_address_or_peer_url() {
+    let cluster = load(TWO);
+    let (plane, worker) = (&cluster.hosts[0], &cluster.hosts[1]);
+    let whole = parse_data(&LIVE.concat());
+    assert_eq!(whole.belongs(plane, None), Belongs::As("cp1".into()));
+    // The file calls it otherwise than the cluster.
+    assert_eq!(whole.belongs(worker, None), Belongs::As("worker-1".into()));
+    let peer = parse_data("member=old https://10.0.0.11:2380\n");
+    assert_eq!(peer.belongs(plane, None), Belongs::As("old".into()));
+    let was = facts("conf=kubelet.conf").kube;
+    let others = parse_data(
+        &[
+            &LIVE[0].replace("worker-1 10.0.0.21", "w9 10.0.0.29"),
+            LIVE[3],
+        ]
+        .concat(),
+    );
+    assert_eq!(others.belongs(worker, Some(&was)), Belongs::No);
+    // Half an answer says of nobody that it is none.
+    for silent in ["", LIVE[0], LIVE[3]] {
+        let half = parse_data(&silent.replace("worker-1 10.0.0.21", "w9 10.0.0.29"));
+        assert_eq!(
+            half.belongs(worker, Some(&was)),
+            Belongs::Perhaps,
+            "{silent}"
+        );
+        assert_eq!(half.belongs(worker, None), Belongs::No);
+    }
+}
+
+/// With programs that say what those of a control plane say; each may be away.
+#[test]
+fn the_local_api_server_and_etcd_are_asked_each_question_by_itself() {
+    let cluster = load(TWO);
+    let script = reset::ask_data(&cluster, &cluster.hosts[0]);
+    let kubectl = "case \" $* \" in *' --server https://10.0.0.11:6444 '*) ;; *) exit 1 ;; esac
+[ ! -e \"$home/no-api\" ] || exit 1
+case \"$*\" in
+    *'get nodes'*) printf 'node=cp1 10.0.0.11\\nnode=w1 10.0.0.21\\n' ;;
+    *'get persistentvolumes'*) printf 'volume=pvc-1 1Gi web data\\n' ;;
+    *customresourcedefinition*) [ ! -e \"$home/longhorn\" ] || echo crd ;;
+    *'get volumes.longhorn.io'*) echo volume.longhorn.io/pvc-2 ;;
+esac";
+    let etcdctl = "[ ! -e \"$home/no-etcd\" ] || exit 1
+echo '1f, started, cp1, https://10.0.0.11:2380, https://10.0.0.11:2379, false'
+echo '2f, unstarted, , https://10.0.0.12:2380, , true'";
+    let ask = |away: &[&str]| {
+        let host = Played::new(&[("kubectl", kubectl), ("etcdctl", etcdctl)]);
+        for name in away {
+            fs::write(host.path(name), "").unwrap();
+        }
+        parse_data(&host.run(&script, &[]).ok().stdout)
+    };
+    let whole = ask(&[]);
+    assert_eq!(whole.answered.len(), 4, "{whole:?}");
+    assert_eq!(whole.nodes, ["cp1", "w1"]);
+    assert_eq!(whole.members, ["cp1", "https://10.0.0.12:2380"]);
+    assert_eq!(whole.volumes.len(), 1);
+    assert!(whole.longhorn.is_empty());
+    assert_eq!(ask(&["longhorn"]).longhorn, ["pvc-2"]);
+    let etcd_alone = ask(&["no-api"]);
+    assert_eq!(etcd_alone.answered, [reset::Question::Members].into());
+    assert!(
+        !ask(&["no-etcd"])
+            .answered
+            .contains(&reset::Question::Members)
+    );
 }

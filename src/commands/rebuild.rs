@@ -76,7 +76,8 @@ async fn rebuild(opened: &Opened, args: &RebuildArgs) -> Result<Ending> {
             opened,
             &args.target.output,
             &whole,
-            &data,
+        let dies = data.dies(&opened.cluster.name);
+            &dies,
             "baremetal rebuild",
         )?;
         confirm::by_name(&opened.cluster.name, args.yes.as_deref(), "rebuild it").await?;

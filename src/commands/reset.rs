@@ -1,6 +1,6 @@
 //! `baremetal reset`: hosts become what they were before `up`.
 
-use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -14,7 +14,7 @@ use crate::{
     engine::Outcome,
     failure::{Code, Failure},
     observe::Observation,
-    phases::reset::{self, ClusterData, Depth, HostLeft, Options, Remains},
+    phases::reset::{self, Belongs, ClusterData, Depth, HostLeft, Options, Remains},
     plan::Plan,
     report::{self, Event, PlanStyle, text::count},
 };
@@ -60,12 +60,13 @@ async fn reset(opened: &Opened, args: &ResetArgs) -> Result<Ending> {
     if plan.is_empty() {
         return Ok(nothing_to_do(opened, &missing));
     }
-    let data = if args.names.is_empty() {
-        data
+    // Of single hosts the plan says what they have; the cluster goes on, or was there before.
+    let dies = if args.names.is_empty() {
+        data.dies(&opened.cluster.name)
     } else {
-        ClusterData::default()
+        String::new()
     };
-    show(opened, &args.target.output, &plan, &data, "baremetal reset")?;
+    show(opened, &args.target.output, &plan, &dies, "baremetal reset")?;
     let what = if args.names.is_empty() {
         format!("end it on {}", count(names.len() - missing.len(), "host"))
     } else {
@@ -158,54 +159,49 @@ fn leaves_no_cluster_behind(
     seen: &Observation,
     data: &ClusterData,
 ) -> Result<()> {
-    let staying = |name: &String| !args.names.contains(name);
-    let live = !data.nodes.is_empty() || !data.members.is_empty();
-    let goes_on = seen.hosts.iter().any(|(name, host)| {
-        staying(name) && (host.facts.kube.kubelet_conf || host.facts.kube.etcd_data)
-    }) || seen.unreachable.keys().any(staying);
-    let members: Vec<&str> = args
+    let (mut members, mut perhaps) = (Vec::new(), Vec::new());
+    for host in args
         .names
         .iter()
-        .filter(|name| {
-            if live {
-                return data.nodes.contains(name) || data.members.contains(name);
-            }
-            let host = seen.hosts.get(*name);
-            host.is_some_and(|host| host.facts.kube.kubelet_conf || host.facts.kube.etcd_data)
-        })
-        .map(String::as_str)
-        .collect();
-    if members.is_empty() || !goes_on {
+        .filter_map(|name| opened.cluster.host(name))
+    {
+        let kube = seen.hosts.get(&host.name).map(|seen| &seen.facts.kube);
+        match data.belongs(host, kube) {
+            Belongs::As(name) => members.push((host.name.as_str(), name)),
+            Belongs::Perhaps => perhaps.push(host.name.as_str()),
+            Belongs::No => {}
+        }
+    }
+    let staying = |name: &String| !args.names.contains(name);
+    let goes_on = seen.hosts.iter().any(|(name, host)| {
+        staying(name) && (host.facts.kube.kubelet_conf || host.facts.kube.etcd_data)
+    }) || seen.unreachable.keys().any(staying)
+        || data
+            .nodes
+            .iter()
+            .any(|node| members.iter().all(|(_, known)| known != node));
+    if (members.is_empty() && perhaps.is_empty()) || !goes_on {
         return Ok(());
     }
     if let Some(reason) = &args.although_member {
-        let text = format!("{} reset although a member: {reason}", members.join(", "));
+        let known = members.iter().map(|(name, _)| *name);
+        let names: Vec<&str> = known.chain(perhaps).collect();
+        let text = format!("{} reset although a member: {reason}", names.join(", "));
         opened.session.event(Event::Note { text });
         return Ok(());
     }
-    let (message, hint) = if live {
-        (
-            format!(
-                "{} belongs to {}, which goes on without it",
-                members.join(", "),
-                opened.cluster.name
-            ),
-            format!(
-                "`baremetal remove-node {} {}` drains it and keeps etcd's quorum; --although-member=REASON resets it all the same",
-                args.target.inventory.display(),
-                members.join(" ")
-            ),
-        )
-    } else {
+    let (message, hint) = if members.is_empty() {
         (
             format!(
                 "{} may still be a member of {}: no control plane answers who is",
-                members.join(", "),
+                perhaps.join(", "),
                 opened.cluster.name
             ),
             "bring a control plane back first; --although-member=REASON resets it all the same"
                 .to_owned(),
         )
+    } else {
+        belongs(&opened.cluster.name, &args.target.inventory, &members)
     };
     Err(
         Failure::new(Code::Refused, format!("{message}; nothing was changed"))
@@ -214,15 +210,45 @@ fn leaves_no_cluster_behind(
     )
 }
 
+/// What is said of `members`: hosts as the file calls them, and as the cluster does.
+fn belongs(cluster: &str, file: &Path, members: &[(&str, String)]) -> (String, String) {
+    let shown: Vec<String> = members
+        .iter()
+        .map(|(name, known)| {
+            if known == name {
+                known.clone()
+            } else {
+                format!("{name} (there called {known})")
+            }
+        })
+        .collect();
+    let known: Vec<&str> = members.iter().map(|(_, known)| known.as_str()).collect();
+    let first = if members.iter().any(|(name, known)| name != known) {
+        format!("call it in {} as the cluster does; then ", file.display())
+    } else {
+        String::new()
+    };
+    (
+        format!(
+            "{} belongs to {cluster}, which goes on without it",
+            shown.join(", ")
+        ),
+        format!(
+            "{first}`baremetal remove-node {} {}` drains it and keeps etcd's quorum; --although-member=REASON resets it all the same",
+            file.display(),
+            known.join(" ")
+        ),
+    )
+}
+
 /// What will be done and what dies with it, before anybody is asked.
 pub(super) fn show(
     opened: &Opened,
     output: &OutputArgs,
     plan: &Plan,
-    data: &ClusterData,
+    dies: &str,
     command: &'static str,
 ) -> Result<()> {
-    let dies = dies(&opened.cluster.name, data);
     match output.output {
         Format::Text => {
             let style = PlanStyle {
@@ -239,38 +265,6 @@ pub(super) fn show(
             Ok(())
         }
     }
-}
-
-/// What ends with the cluster, as far as a control plane could say it.
-fn dies(cluster: &str, data: &ClusterData) -> String {
-    if data.nodes.is_empty() && data.members.is_empty() {
-        return format!(
-            "No control plane of {cluster} answers: what it stores cannot be listed, and is lost.\n"
-        );
-    }
-    let mut text = format!(
-        "With {cluster} end {}, {} and everything that is stored in them.\n",
-        count(data.nodes.len(), "node"),
-        count(data.members.len(), "etcd member")
-    );
-    if data.volumes.is_empty() {
-        text.push_str("There is no persistent volume.\n");
-        return text;
-    }
-    let _ = writeln!(
-        text,
-        "{} ({} of Longhorn's):",
-        count(data.volumes.len(), "persistent volume"),
-        data.longhorn.len()
-    );
-    for volume in &data.volumes {
-        let _ = writeln!(
-            text,
-            "  {} {} {}",
-            volume.name, volume.capacity, volume.claim
-        );
-    }
-    text
 }
 
 fn nothing_to_do(opened: &Opened, missing: &[String]) -> Ending {

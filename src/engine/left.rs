@@ -53,7 +53,7 @@ impl Session {
         Ok(left)
     }
 
-    /// What the cluster has that ends with it; empty where no control plane answers.
+    /// What the cluster has that ends with it, as far as it is answered; empty where no control plane answers.
     pub async fn cluster_data(&self, seen: &Observation) -> Result<ClusterData> {
         let live = seen
             .hosts
@@ -62,7 +62,7 @@ impl Session {
         let Some(host) = self.0.cluster.host(&seen.elected).filter(|_| live) else {
             return Ok(ClusterData::default());
         };
-        let script = reset::ask_data(host);
+        let script = reset::ask_data(&self.0.cluster, host);
         let answer = self
             .unless_stopped(self.script(&host.name, &script))
             .await?;

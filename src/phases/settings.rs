@@ -243,7 +243,7 @@ fn action(cluster: &Cluster, host: &Host, work: &Work) -> Result<Action> {
 }
 
 /// Where a control plane's own API server answers.
-fn server(cluster: &Cluster, host: &Host) -> String {
+pub(super) fn server(cluster: &Cluster, host: &Host) -> String {
     let address = std::net::SocketAddr::new(host.node_ip, cluster.apiserver_port());
     format!("https://{address}")
 }

@@ -1,5 +1,6 @@
 //! Lab hosts for the end-to-end tests and the benchmark: a cluster of our own, driven through the program as a user drives it.
 
+pub mod played;
 pub mod watch;
 
 use std::{

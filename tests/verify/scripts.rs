@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, UdpSocket},
-    path::PathBuf,
     process::{Command, Stdio},
     thread,
 };
@@ -20,64 +19,7 @@ use baremetal::{
 };
 
 use super::{INVENTORY, load, objects::trial_of};
-use crate::support::Run;
-
-/// A host whose programs are played by lines of shell.
-struct Host {
-    directory: tempfile::TempDir,
-}
-
-impl Host {
-    fn new(programs: &[(&str, &str)]) -> Self {
-        let host = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
-        fs::create_dir(host.path("bin")).unwrap();
-        for (name, body) in programs {
-            let path = host.path("bin").join(name);
-            let home = host.directory.path().display();
-            fs::write(&path, format!("#!/bin/sh\nhome={home}\n{body}\n")).unwrap();
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            fs::set_permissions(&path, mode).unwrap();
-        }
-        host
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
-    }
-
-    /// Runs a script with places of the host's own instead of the machine's.
-    fn run(&self, script: &Script, places: &[&str]) -> Run {
-        let home = self.directory.path().display().to_string();
-        let mut body = script.body.replace(
-            "PATH=/usr/local/sbin",
-            &format!("PATH={home}/bin:/usr/local/sbin"),
-        );
-        for place in places {
-            assert!(body.contains(place), "{place}");
-            body = body.replace(place, &format!("{home}{place}"));
-        }
-        let private = self.path("private");
-        fs::remove_dir_all(&private).ok();
-        fs::create_dir(&private).unwrap();
-        for attachment in &script.attachments {
-            fs::write(private.join(&attachment.name), &attachment.content).unwrap();
-        }
-        fs::write(private.join(".run"), body).unwrap();
-        crate::support::run(
-            Command::new("sh")
-                .arg(private.join(".run"))
-                .args(&script.args)
-                .env("BM", &private)
-                .stdin(Stdio::null()),
-        )
-    }
-}
+use crate::support::played::Host;
 
 #[test]
 fn scripts_please_shellcheck() {

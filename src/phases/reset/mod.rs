@@ -18,7 +18,7 @@ mod data;
 mod plan;
 mod seen;
 
-pub use data::{ClusterData, Volume, ask_data, parse_data};
+pub use data::{Belongs, ClusterData, Question, Volume, ask_data, parse_data};
 pub use plan::{Remains, plan};
 pub use seen::{HostLeft, Longhorn, parse};
 
