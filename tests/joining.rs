@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::Path,
 };
 
@@ -10,13 +11,16 @@ use baremetal::{
     failure::Code,
     inventory::{Cluster, Host},
     observe::{ApiSeen, EtcdMember, NodeSeen, Observation},
-    phases::{Context, PhaseId, kubeadm, resources},
+    phases::{self, Context, PhaseId, kubeadm, resources},
     plan::{Joining, Limited, Work, limit, resources_of},
     resources::{Observed, Resource},
 };
 use serde_json::json;
 
-use crate::topologies::{self, artifacts, cluster, member, untouched};
+use crate::{
+    support::played::Host as Played,
+    topologies::{self, artifacts, cluster, member, untouched},
+};
 
 /// The cluster of an inventory in which all hosts but `new` are members.
 pub fn without(text: &str, new: &[&str]) -> (Cluster, Observation) {
@@ -640,4 +644,61 @@ fn an_even_number_is_for_the_user_to_allow() {
     verdict(&cluster, &seen, &["cp2"]).unwrap();
     seen.api.as_mut().unwrap().etcd[0].healthy = false;
     verdict(&cluster, &seen, &["cp2"]).unwrap_err();
+}
+
+/// A node that was deleted by hand while the API is hardly reached: its pods run, and joining must not end them.
+#[test]
+fn a_worker_with_pods_is_waited_for_and_never_reset() {
+    let (cluster, seen) = without(topologies::STACKED, &["w1"]);
+    let steps = phases::actions(PhaseId::JoinWorker, &cluster, &artifacts(), &seen).unwrap();
+    let join = steps
+        .into_iter()
+        .find(|step| step.action.id == "join-w1")
+        .unwrap();
+    // Of the clock ten seconds pass with every look at it.
+    let date = "now=$(cat \"$home/now\" 2>/dev/null || echo 0)
+echo $((now + 10)) >\"$home/now\"
+echo \"$now\"";
+    let kubectl = "[ -e \"$home/joined\" ] || { [ -e \"$home/registers\" ] && [ \"$(cat \"$home/now\")\" -gt 600 ]; }";
+    let kubeadm = "echo \"$*\" >>\"$home/kubeadm\"; [ \"$1\" != join ] || touch \"$home/joined\"";
+    let host = || {
+        let host = Played::new(&[
+            ("date", date),
+            ("kubectl", kubectl),
+            ("kubeadm", kubeadm),
+            ("sleep", ":"),
+            ("systemctl", ":"),
+            ("flock", ":"),
+        ]);
+        for directory in ["etc/kubernetes", "run", "var/lib/kubelet/pods/uid-1"] {
+            fs::create_dir_all(host.path(directory)).unwrap();
+        }
+        fs::write(host.path("etc/kubernetes/kubelet.conf"), "conf").unwrap();
+        host
+    };
+    let places = ["/etc/kubernetes", "/run/", "/var/lib/kubelet"];
+    let run = |host: &Played| host.run(&join.action.script, &places);
+
+    let stays = host();
+    let failed = run(&stays);
+    assert_ne!(failed.code, Some(0), "{failed:?}");
+    for words in ["has pods", "nothing is reset", "baremetal reset"] {
+        assert!(failed.stderr.contains(words), "{failed:?}");
+    }
+    assert_eq!(stays.text("kubeadm"), "");
+    // Later than half a minute, within two.
+    let late = host();
+    fs::write(late.path("registers"), "").unwrap();
+    fs::write(late.path("now"), "500").unwrap();
+    run(&late).ok();
+    assert_eq!(late.text("kubeadm"), "");
+    // Where there never was a pod the join was interrupted: it begins again.
+    let half = host();
+    fs::remove_dir(half.path("var/lib/kubelet/pods/uid-1")).unwrap();
+    run(&half).ok();
+    let ran = half.text("kubeadm");
+    assert!(
+        ran.starts_with("reset -f") && ran.contains("\njoin "),
+        "{ran}"
+    );
 }

@@ -22,6 +22,9 @@ whole() {
 	[ "$kind" = worker ] || { [ -s "$manifests/kube-apiserver.yaml" ] && healthy; }
 }
 
+# Only a node that was registered once is given pods.
+has_pods() { [ -n "$(find /var/lib/kubelet/pods -mindepth 1 -maxdepth 1 2>/dev/null | head -n 1)" ]; }
+
 alone
 if whole >/dev/null 2>&1; then
 	say "$node has joined already"
@@ -34,6 +37,10 @@ if [ -s "$conf" ] && { [ "$kind" = worker ] || healthy >/dev/null 2>&1; }; then
 	if [ "$kind" = control-plane ]; then
 		fail "the etcd member of $node is healthy, but its kubelet does not register the node"
 	fi
+fi
+if [ "$kind" = worker ] && has_pods; then
+	if [ -s "$conf" ] && within 90 whole; then exit 0; fi
+	fail "$node has pods, but its kubelet does not register it: nothing is reset, as they would end. \`journalctl -u kubelet\` tells why; if nothing on it is needed any more, run \`baremetal reset\` with its name, then this again"
 fi
 for path in "$conf" /etc/kubernetes/bootstrap-kubelet.conf "$pki/ca.crt" "$manifests"/*.yaml "$data/member" /var/lib/kubelet/config.yaml; do
 	if [ -e "$path" ]; then
