@@ -532,6 +532,30 @@ fn nothing_is_initialised_over_a_cluster_whose_api_is_down() {
     assert!(failure.message.contains("cp2, cp3"), "{}", failure.message);
 }
 
+/// A setting that kept its API server down is mended in the file: the only control plane comes up on the data that it has.
+#[test]
+fn the_only_control_plane_goes_on_with_its_own_data_and_workers() {
+    const ONE_AND_TWO: &str = "cluster: home\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nhosts:\n  \
+        cp1: {address: 10.0.0.11, role: control-plane}\n  w1: {address: 10.0.0.21}\n  w2: {address: 10.0.0.22}\n";
+    let (cluster, mut down) = whole(ONE_AND_TWO);
+    down.api = None;
+    let init = steps(PhaseId::Init, &cluster, &down);
+    assert_eq!(init[0].action.title, "finish the interrupted kubeadm init");
+    let breaks: [(&str, fn(&mut baremetal::observe::KubeFacts)); 4] = [
+        ("cp1", |kube| kube.etcd_data = false),
+        ("cp1", |kube| kube.ca_hash = None),
+        ("w1", |kube| kube.ca_hash = Some("sha256:theirs".to_owned())),
+        ("w2", |kube| kube.etcd_data = true),
+    ];
+    for (index, (host, break_it)) in breaks.into_iter().enumerate() {
+        let mut seen = down.clone();
+        break_it(&mut seen.hosts.get_mut(host).unwrap().facts.kube);
+        let refused = actions(PhaseId::Init, &cluster, &artifacts(), &seen);
+        let error = refused.expect_err(&format!("case {index}")).to_string();
+        assert!(error.contains("nothing is initialised over it"), "{error}");
+    }
+}
+
 #[test]
 fn a_member_of_another_cluster_is_never_reset() {
     let (cluster, mut seen) = whole(topologies::STACKED);

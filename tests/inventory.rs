@@ -1,5 +1,6 @@
 //! Inventories: the examples load, and every mistake has its message at its place.
 
+mod audit;
 mod bundles;
 mod edit;
 mod examples;

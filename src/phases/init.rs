@@ -48,14 +48,23 @@ fn is_whole(cluster: &Cluster, api: &ApiSeen) -> bool {
 }
 
 /// A cluster that had members before must never be initialised again because its API is down.
+///
+/// Workers of the elected host's own authority are no reason to refuse where it has etcd's data: its init is gone on with, on that
+/// data (`init.sh`), so that a mended file brings the only control plane up again.
 fn no_other_member(cluster: &Cluster, seen: &Observation) -> Result<()> {
+    let kube = |name: &str| seen.hosts.get(name).map(|seen| &seen.facts.kube);
+    let own = kube(&seen.elected)
+        .filter(|kube| kube.etcd_data)
+        .and_then(|kube| kube.ca_hash.as_ref());
     let members: Vec<_> = cluster
         .nodes()
         .filter(|host| host.name != seen.elected)
         .filter(|host| {
-            seen.hosts
-                .get(&host.name)
-                .is_some_and(|seen| seen.facts.kube.kubelet_conf || seen.facts.kube.etcd_data)
+            kube(&host.name).is_some_and(|kube| {
+                let worker = own.is_some() && kube.ca_hash.as_ref() == own;
+                let of_own = worker && !host.is_control_plane() && !kube.etcd_data;
+                (kube.kubelet_conf || kube.etcd_data) && !of_own
+            })
         })
         .map(|host| host.name.as_str())
         .collect();

@@ -68,6 +68,9 @@ component() {
 		say "$component starts with new settings"
 	fi
 	if ! up_again "$component" "$before"; then
+		if cmp -s "$BM/$component.yaml" "$manifests/$component.yaml"; then
+			fail "$component of $node does not come up again, and nothing could be put back: what it reads at its start (audit policy, certificate) is what was changed. Put that back in the inventory and run \`up\` again"
+		fi
 		put_back "$component"
 		fail "$component of $node does not come up with the new settings; it has the old ones again"
 	fi

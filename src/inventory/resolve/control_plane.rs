@@ -2,16 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::audit::audit;
 use crate::inventory::{
-    Audit, Component, ControlPlane, Encryption, Guarantees, Volume,
+    Component, ControlPlane, Encryption, Guarantees, Volume,
     context::Context,
-    schema::{
-        self, AuditEntry, EncryptionEntry, EncryptionProvider, OneOrMany, PatchEntry, PathType,
-    },
+    schema::{self, EncryptionEntry, EncryptionProvider, OneOrMany, PatchEntry, PathType},
 };
-
-/// Written where the inventory only says `audit: true`.
-const AUDIT_POLICY: &str = include_str!("audit-policy.yaml");
 
 pub fn control_plane(context: &mut Context<'_>, written: schema::ControlPlane) -> ControlPlane {
     let etcd = written.etcd.unwrap_or_default();
@@ -117,24 +113,6 @@ fn encryption(context: &mut Context<'_>, written: Option<EncryptionEntry>) -> Op
         key: full
             .key
             .map(|key| context.secret(&["control-plane", "encryption", "key"], key)),
-    })
-}
-
-fn audit(context: &mut Context<'_>, written: Option<AuditEntry>) -> Option<Audit> {
-    let full = match written {
-        None | Some(AuditEntry::Switch(false)) => return None,
-        Some(AuditEntry::Switch(true)) => schema::Audit::default(),
-        Some(AuditEntry::Full(full)) => full,
-    };
-    let policy = match full.policy {
-        Some(file) => context.content(&["control-plane", "audit", "policy"], &file),
-        None => AUDIT_POLICY.to_owned(),
-    };
-    Some(Audit {
-        policy,
-        max_age_days: full.max_age_days.unwrap_or(30),
-        max_backups: full.max_backups.unwrap_or(10),
-        max_size_mb: full.max_size_mb.unwrap_or(100),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What was written, with every default filled in: [`Document`] → [`Cluster`].
 
 mod addons;
+mod audit;
 mod control_plane;
 mod endpoint;
 mod hosts;
