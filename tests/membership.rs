@@ -6,7 +6,7 @@ use baremetal::{
     failure::{Code, Failure},
     inventory::{Cluster, Host},
     observe::{ApiSeen, EtcdMember, KubeFacts, NodeSeen, Observation},
-    phases::{Differences, PhaseId, accept, actions, differences},
+    phases::{Differences, PhaseId, accept, accept_port, actions, differences},
 };
 use serde_json::json;
 
@@ -351,4 +351,76 @@ fn the_token_of_kubeadm_init_is_short_and_taken_back_by_the_next_run() {
         .action
         .script;
     assert!(script.body.contains(description));
+}
+
+/// With another port none of the API servers would be found to answer, and nothing else compares them with the file.
+#[test]
+fn another_port_for_api_servers_that_have_data_is_refused_by_what_hosts_say() {
+    let stacked = topologies::STACKED;
+    let edge = stacked.replace(
+        "endpoint: 10.0.0.10",
+        "endpoint: {vip: 10.0.0.10, held-by: load-balancers}",
+    );
+    let edge = format!("{edge}  lb1: {{address: 10.0.0.31, role: load-balancer}}\n");
+    let other = stacked.replace(
+        "endpoint: 10.0.0.10",
+        "endpoint: {vip: 10.0.0.10, apiserver-port: 7443}",
+    );
+    let outside = stacked
+        .replace("endpoint: 10.0.0.10", "endpoint: {external: 10.0.0.10}")
+        .replace("metallb: 10.0.0.200-10.0.0.219\n", "");
+    for (text, live, instead) in [
+        (stacked, "6444", ""),
+        (&edge, "6443", ""),
+        (
+            stacked,
+            "6443",
+            "write `held-by: load-balancers` under `endpoint:` in lab.yaml",
+        ),
+        (
+            stacked,
+            "6445",
+            "write `apiserver-port: 6445` under `endpoint:` in lab.yaml",
+        ),
+        (
+            &edge,
+            "6444",
+            "write `apiserver-port: 6444` under `endpoint:` in lab.yaml",
+        ),
+        (
+            &other,
+            "6444",
+            "write `apiserver-port: 6444` under `endpoint:` in lab.yaml",
+        ),
+        (
+            &outside,
+            "6444",
+            "put `endpoint` back to what it was in lab.yaml",
+        ),
+    ] {
+        let (cluster, mut seen) = self::live(text);
+        seen.api = None;
+        let facts = &mut seen.hosts.get_mut("cp2").unwrap().facts;
+        facts
+            .raw
+            .insert("secure-port".to_owned(), vec![live.to_owned()]);
+        let accepted = accept_port(&cluster, &seen, Path::new("lab.yaml"));
+        if instead.is_empty() {
+            accepted.unwrap();
+            continue;
+        }
+        let error = accepted.unwrap_err();
+        let failure = error.downcast_ref::<Failure>().unwrap();
+        assert_eq!(failure.code, Code::Refused);
+        assert!(
+            failure
+                .message
+                .contains(&format!("cp2 has data and port {live}")),
+            "{failure}"
+        );
+        assert_eq!(failure.hint.as_deref(), Some(instead));
+        // What never had data is begun again with the new port.
+        seen.hosts.get_mut("cp2").unwrap().facts.kube.etcd_data = false;
+        accept_port(&cluster, &seen, Path::new("lab.yaml")).unwrap();
+    }
 }

@@ -1,6 +1,6 @@
 //! `baremetal check`: every preflight check on every host, and nothing changed.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use anyhow::Result;
 
@@ -14,7 +14,10 @@ use crate::{
     cli::CheckArgs,
     failure::Code,
     inventory::ArtifactSource,
-    phases::preflight::{self, Level},
+    phases::{
+        self,
+        preflight::{self, Level},
+    },
     report::text::count,
 };
 
@@ -26,7 +29,7 @@ pub async fn run(args: &CheckArgs) -> Result<Code> {
     }
     let (session, end) = match begin(&run, args).await {
         Ok((opened, scope)) => {
-            let end = check(&opened, scope.as_ref()).await;
+            let end = check(&opened, scope.as_ref(), &args.target.inventory).await;
             (Some(opened.session), end)
         }
         Err(error) => (None, Err(error)),
@@ -57,8 +60,9 @@ fn offline(args: &CheckArgs) -> Result<Ending> {
 }
 
 /// Every host is looked at, within a limit too: two with one machine-id are told by both, and ports are tried from each.
-async fn check(opened: &Opened, scope: Option<&Scope>) -> Result<Ending> {
+async fn check(opened: &Opened, scope: Option<&Scope>, inventory: &Path) -> Result<Ending> {
     let seen = opened.facts_to_check().await?;
+    phases::accept_port(&opened.cluster, &seen, inventory)?;
     let mut findings = preflight::check(&opened.cluster, &opened.artifacts, &seen);
     findings.extend(opened.session.wire(&opened.artifacts, &seen).await?);
     // Host by host, as the inventory has them.

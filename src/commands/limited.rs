@@ -79,6 +79,7 @@ impl Scope {
     /// Looks at every host and plans for these; everything that was found about them is shown.
     pub async fn look(&self, opened: &Opened, target: &Target) -> Result<Limited> {
         let seen = opened.facts().await?;
+        phases::accept_port(&opened.cluster, &seen, &target.inventory)?;
         let mut findings = preflight::check(&opened.cluster, &opened.artifacts, &seen);
         self.keep(&mut findings);
         super::show_findings(&opened.session, &findings);

@@ -185,6 +185,7 @@ impl Opened {
     /// Where hosts seem unfit because the inventory asks of a running cluster what cannot be, the latter is what is said.
     pub async fn observed(&self, inventory: &Path) -> Result<(Observation, Plan)> {
         let seen = self.facts().await?;
+        phases::accept_port(&self.cluster, &seen, inventory)?;
         let findings = preflight::check(&self.cluster, &self.artifacts, &seen);
         super::show_findings(&self.session, &findings);
         let Err(unfit) = self.gate(&seen, &findings) else {

@@ -59,6 +59,17 @@ pub fn differences(cluster: &Cluster, seen: &Observation, file: &Path) -> Differ
     all
 }
 
+/// What must be the same before anything else is judged by the file.
+///
+/// # Errors
+/// [`Code::Refused`] where API servers that have data listen on another port than the file says.
+pub fn accept_port(cluster: &Cluster, seen: &Observation, file: &Path) -> Result<()> {
+    match fixed::port(cluster, seen, file) {
+        Some(refusal) => Err(refused(cluster, file, &[refusal])),
+        None => Ok(()),
+    }
+}
+
 /// The notes of [`differences`].
 ///
 /// # Errors
@@ -68,20 +79,23 @@ pub fn accept(cluster: &Cluster, seen: &Observation, file: &Path) -> Result<Vec<
     if found.refusals.is_empty() {
         return Ok(found.notes);
     }
+    Err(refused(cluster, file, &found.refusals))
+}
+
+fn refused(cluster: &Cluster, file: &Path, refusals: &[Refusal]) -> anyhow::Error {
     let mut message = format!(
         "{} asks for what `up` does not do to the running cluster {}; nothing was changed",
         file.display(),
         cluster.name
     );
-    for refusal in &found.refusals {
+    for refusal in refusals {
         let _ = write!(message, "\n  - {}", refusal.what);
     }
-    let instead: Vec<_> = found
-        .refusals
+    let instead: Vec<_> = refusals
         .iter()
         .map(|refusal| refusal.instead.as_str())
         .collect();
-    Err(Failure::new(Code::Refused, message)
+    Failure::new(Code::Refused, message)
         .hint(instead.join("\n"))
-        .into())
+        .into()
 }

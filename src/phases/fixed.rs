@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Differences, Refusal, kubeadm};
 use crate::{
-    inventory::{Cluster, Host, PodNetwork},
+    inventory::{Cluster, EndpointKind, Host, PodNetwork},
     observe::Observation,
 };
 
@@ -49,6 +49,33 @@ pub(super) fn differences(cluster: &Cluster, seen: &Observation, file: &Path) ->
         found.refusals.extend(kubelet(cluster, host, seen, &file));
     }
     found
+}
+
+/// The port of API servers that have data, told by their manifests: where the file has another, none of them is found to answer, and
+/// what holds the ports would be taken for a stranger.
+pub(super) fn port(cluster: &Cluster, seen: &Observation, file: &Path) -> Option<Refusal> {
+    let wanted = cluster.apiserver_port();
+    let (host, live) = cluster.control_planes().find_map(|host| {
+        let facts = &seen.hosts.get(&host.name)?.facts;
+        let live: u16 = facts.one("secure-port").parse().ok()?;
+        (facts.kube.etcd_data && live != wanted).then_some((&host.name, live))
+    })?;
+    let instead = match &cluster.endpoint.kind {
+        EndpointKind::External => "put `endpoint` back to what it was".to_owned(),
+        EndpointKind::Vip(_) if cluster.endpoint.port == live => {
+            "write `held-by: load-balancers` under `endpoint:`".to_owned()
+        }
+        EndpointKind::Vip(_) | EndpointKind::LoadBalancers(_) => {
+            format!("write `apiserver-port: {live}` under `endpoint:`")
+        }
+    };
+    Some(Refusal::new(
+        format!(
+            "API servers are to listen on port {wanted}, but that of {host} has data and port {live}: clients and load balancers \
+             would lose all of them at once"
+        ),
+        format!("{instead} in {}", file.display()),
+    ))
 }
 
 /// What a kubelet keeps on disk about the pods that it runs, and does not start with when it is told otherwise.

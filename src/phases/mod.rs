@@ -27,7 +27,7 @@ mod storage;
 mod strict_arp;
 pub mod verify;
 
-pub use differences::{Differences, Refusal, accept, differences};
+pub use differences::{Differences, Refusal, accept, accept_port, differences};
 pub(crate) use join::is_member;
 pub(crate) use load_balancer::{KEEPALIVED, LEARNT};
 pub(crate) use shell::body as script_body;

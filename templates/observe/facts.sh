@@ -390,6 +390,7 @@ if [ -f /etc/kubernetes/kubelet.conf ]; then
     [ -f /var/lib/kubelet/config.yaml ] && echo "kubelet-config=$(base64 </var/lib/kubelet/config.yaml | tr -d '\n')"
     [ -f /etc/kubernetes/manifests/etcd.yaml ] && sed -n "s/^ *- ['\"]*--\([^'\"]*\)['\"]*\$/etcd-arg=\1/p" /etc/kubernetes/manifests/etcd.yaml
     [ -f /etc/kubernetes/manifests/kube-apiserver.yaml ] &&
+        sed -n "s/^ *- ['\"]*--secure-port=\([0-9]*\)['\"]*\$/secure-port=\1/p" /etc/kubernetes/manifests/kube-apiserver.yaml &&
         echo "apiserver-certificate=$({ base64 </etc/kubernetes/pki/apiserver.crt | tr -d '\n'; } 2>/dev/null)"
     for file in /etc/kubernetes/patches/*; do
         [ -f "$file" ] && echo "patch=${file##*/}"

@@ -14,7 +14,7 @@ use crate::{
     engine::Outcome,
     failure::{Code, Failure},
     observe::Observation,
-    phases::preflight,
+    phases::{self, preflight},
     plan::{self, Joining, Limited},
     report::{self, Event},
 };
@@ -42,6 +42,7 @@ async fn add(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<E
     let seen = opened.facts().await?;
     let mut findings = preflight::check(&opened.cluster, &opened.artifacts, &seen);
     findings.retain(|finding| request.names.contains(&finding.host));
+    phases::accept_port(&opened.cluster, &seen, &args.target.inventory)?;
     super::show_findings(&opened.session, &findings);
     joining(opened, request, args, &seen).can_begin()?;
     super::fit(&findings)?;
