@@ -135,13 +135,13 @@ fn what_cannot_be_is_refused_with_the_way_out() {
     #[rustfmt::skip]
     let cases: &[(&str, &str, &str, &str)] = &[
         (cp3, "cp3: {address: 10.0.0.13, role: worker}", "cp3 is a worker in the file, but a control plane of the cluster",
-         "`baremetal remove-node lab.yaml cp3`, then `baremetal add-node lab.yaml cp3 --address 10.0.0.13 --role worker`"),
+         "`baremetal remove-node --keep-entry lab.yaml cp3`, then `baremetal add-node lab.yaml cp3`"),
         (w1, "w1: {address: 10.0.0.21, role: [control-plane, worker]}", "w1 is a control plane in the file, but a worker of the cluster",
-         "`baremetal remove-node lab.yaml w1`, then `baremetal add-node lab.yaml w1 --address 10.0.0.21 --role control-plane --role worker`"),
+         "`baremetal remove-node --keep-entry lab.yaml w1`, then `baremetal add-node lab.yaml w1`"),
         (w1, "w1: {address: 10.0.0.99, role: worker}", "w1 has the address 10.0.0.99 in the file, but the cluster knows it by 10.0.0.21",
-         "put the address that the cluster knows back into lab.yaml; if the machine is to have the new one, do that first, then \
-          `baremetal remove-node lab.yaml w1`, then `baremetal add-node lab.yaml w1 --address 10.0.0.99 --role worker`"),
-        (cp3, "cp3: {address: 10.0.0.99, role: control-plane}", "the cluster knows it by 10.0.0.13", "`baremetal remove-node lab.yaml cp3`"),
+         "put the old address of w1 back into lab.yaml and run `baremetal remove-node --keep-entry lab.yaml w1`; then write 10.0.0.99 again and \
+          run `baremetal add-node lab.yaml w1`"),
+        (cp3, "cp3: {address: 10.0.0.99, role: control-plane}", "the cluster knows it by 10.0.0.13", "put the old address of cp3 back"),
         (w1, "worker-one: {address: 10.0.0.21, role: worker}", "worker-one of the file has the address of node w1 (10.0.0.21)",
          "call it w1 in lab.yaml again"),
         (cp3, "", "cp3 (10.0.0.13) is a control plane of the cluster, but not in the file",
@@ -205,7 +205,7 @@ fn a_worker_that_the_file_has_not_is_said_and_left_alone() {
         found.notes,
         [
             "w2 (10.0.0.22) is a node of the cluster, but not in the file: it is left as it is. \
-             `baremetal remove-node lab.yaml w2` removes it"
+             Put `w2: {address: 10.0.0.22}` into lab.yaml; to be rid of it, then run `baremetal remove-node lab.yaml w2`"
         ]
     );
 }

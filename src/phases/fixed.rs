@@ -118,9 +118,9 @@ fn kubelet(
                     shown(&live)
                 ),
                 format!(
-                    "put the setting back in {file}; or `baremetal remove-node {file} {}` and `baremetal add-node {file} {} \
-                     --address {}` after the change",
-                    host.name, host.name, host.address
+                    "put the setting back in {file}; or `baremetal remove-node --keep-entry {file} {}`, then `baremetal add-node \
+                     {file} {}`",
+                    host.name, host.name
                 ),
             )
         })

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Differences, Refusal, kubeadm};
 use crate::{
-    inventory::{Cluster, Host, Role},
+    inventory::{Cluster, Host},
     observe::{ApiSeen, EtcdMember, NodeSeen, Observation},
 };
 
@@ -135,11 +135,7 @@ impl Look<'_> {
                 host.name,
                 wanted.join(", ")
             ),
-            format!(
-                "put the address that the cluster knows back into {}; if the machine is to have the new one, do that first, then {}",
-                self.file,
-                self.replace(host)
-            ),
+            self.moved(host),
         ))
     }
 
@@ -176,13 +172,12 @@ impl Look<'_> {
                 host.name, node.name
             ),
             format!(
-                "call it {} in {file} again; or, to join it anew, do that, then `baremetal remove-node {file} {}` and \
-                 `baremetal add-node {file} {} --address {}{}`",
+                "call it {} in {file} again; or, to join it anew, do that, then `baremetal remove-node --keep-entry {file} {}`, call it \
+                 {} and run `baremetal add-node {file} {}`",
                 node.name,
                 node.name,
                 host.name,
-                host.address,
-                roles(host),
+                host.name,
                 file = self.file
             ),
         ))
@@ -221,8 +216,8 @@ impl Look<'_> {
             ));
         } else {
             found.notes.push(format!(
-                "{name} ({address}) is a node of the cluster, but not in the file: it is left as it is. `baremetal \
-                 remove-node {file} {name}` removes it"
+                "{name} ({address}) is a node of the cluster, but not in the file: it is left as it is. Put `{name}: {{address: \
+                 {address}}}` into {file}; to be rid of it, then run `baremetal remove-node {file} {name}`"
             ));
         }
     }
@@ -248,25 +243,21 @@ impl Look<'_> {
         ))
     }
 
-    /// The commands that take a node out as it is and bring it back as the file has it.
+    /// The commands that take a node out as it is and bring it back as the file has it; its entry stays as it is written.
     fn replace(&self, host: &Host) -> String {
         let (name, file) = (&host.name, &self.file);
         format!(
-            "`baremetal remove-node {file} {name}`, then `baremetal add-node {file} {name} --address {}{}`",
-            host.address,
-            roles(host)
+            "`baremetal remove-node --keep-entry {file} {name}`, then `baremetal add-node {file} {name}`"
         )
     }
-}
 
-/// ` --role control-plane --role worker`
-fn roles(host: &Host) -> String {
-    host.roles
-        .iter()
-        .map(|role| match role {
-            Role::ControlPlane => " --role control-plane",
-            Role::Worker => " --role worker",
-            Role::LoadBalancer => " --role load-balancer",
-        })
-        .collect()
+    /// As [`Look::replace`], of a host that the cluster knows by another address: it is reached there until it has left.
+    fn moved(&self, host: &Host) -> String {
+        let (name, file) = (&host.name, &self.file);
+        format!(
+            "put the old address of {name} back into {file} and run `baremetal remove-node --keep-entry {file} {name}`; then write \
+             {} again and run `baremetal add-node {file} {name}`",
+            host.node_ip
+        )
+    }
 }
