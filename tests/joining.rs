@@ -702,3 +702,26 @@ echo \"$now\"";
         "{ran}"
     );
 }
+
+#[test]
+fn of_several_hosts_those_whose_join_is_done_have_joined() {
+    let (cluster, seen) = without(topologies::STACKED, &["w1", "w2"]);
+    let both = names(&["w1", "w2"]);
+    let limited = limit(&cluster, &artifacts(), &seen, &both).unwrap();
+    let join = |name: &str| {
+        let joins =
+            |work: &Work| matches!(work, Work::Run(action) if action.id == format!("join-{name}"));
+        limited
+            .plan
+            .steps
+            .iter()
+            .position(|step| joins(&step.work))
+            .unwrap()
+    };
+    let (first, second) = (join("w1"), join("w2"));
+    assert_eq!(limited.joined(&both, |_| true), both);
+    assert_eq!(limited.joined(&both, |step| step != second), names(&["w1"]));
+    // Labels and checks come after it.
+    assert_eq!(limited.joined(&both, |step| step <= first), names(&["w1"]));
+    assert_eq!(limited.joined(&both, |_| false), names(&[]));
+}

@@ -44,6 +44,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether a step was begun and succeeded.
+    pub fn is_done(&self, step: usize) -> bool {
+        !self.failed.contains_key(&step)
+            && !self.skipped.contains_key(&step)
+            && !self.unfinished.contains(&step)
+    }
+
     /// [`Code::Interrupted`], [`Code::Phase`] or [`Code::Done`].
     pub fn code(&self) -> Code {
         if self.interrupted {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
-use super::{Item, Plan, Work, actions_of, apply_item, arrange, in_turn, serves};
+use super::{Item, Plan, Step, Work, actions_of, apply_item, arrange, in_turn, serves};
 use crate::{
     artifacts::Artifacts,
     inventory::{Cluster, Host},
@@ -23,6 +23,27 @@ pub struct Limited {
 }
 
 impl Limited {
+    /// Those of `names` that are what they should be once the steps that are `done` are: nodes have joined, though their labels or
+    /// checks may have failed; of others everything on them is done.
+    pub fn joined(
+        &self,
+        names: &BTreeSet<String>,
+        done: impl Fn(usize) -> bool,
+    ) -> BTreeSet<String> {
+        let joins = |step: &Step, name: &str| match &step.work {
+            Work::Run(action) => step.host == name && action.id == format!("join-{name}"),
+            Work::Apply(..) => false,
+        };
+        let joined = |name: &&String| {
+            let steps = || self.plan.steps.iter().enumerate();
+            match steps().find(|(_, step)| joins(step, name)) {
+                Some((index, _)) => done(index),
+                None => steps().all(|(index, step)| step.host != **name || done(index)),
+            }
+        };
+        names.iter().filter(joined).cloned().collect()
+    }
+
     /// What is done on hosts that are not among `names`, a line each. Checks change nothing and are no part of it.
     pub fn elsewhere(&self, names: &BTreeSet<String>) -> Vec<String> {
         let steps = self.plan.steps.iter();

@@ -2,6 +2,8 @@
 
 mod request;
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use super::{
@@ -40,9 +42,9 @@ async fn begin(run: &Run, args: &AddNodeArgs) -> Result<(Opened, Request)> {
 
 async fn add(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<Ending> {
     let seen = opened.facts().await?;
+    phases::accept_port(&opened.cluster, &seen, &args.target.inventory)?;
     let mut findings = preflight::check(&opened.cluster, &opened.artifacts, &seen);
     findings.retain(|finding| request.names.contains(&finding.host));
-    phases::accept_port(&opened.cluster, &seen, &args.target.inventory)?;
     super::show_findings(&opened.session, &findings);
     joining(opened, request, args, &seen).can_begin()?;
     super::fit(&findings)?;
@@ -87,7 +89,8 @@ async fn join(opened: &Opened, request: &Request, args: &AddNodeArgs) -> Result<
         changes: limited.plan.changes(),
     });
     let outcome = opened.session.run(&limited.plan).await;
-    conclude(opened, request, args, &outcome)
+    let joined = limited.joined(&request.names, |step| outcome.is_done(step));
+    conclude(opened, request, args, &outcome, &joined)
 }
 
 /// Second round trip, and the plan.
@@ -181,6 +184,7 @@ fn conclude(
     request: &Request,
     args: &AddNodeArgs,
     outcome: &Outcome,
+    joined: &BTreeSet<String>,
 ) -> Result<Ending> {
     let name = &opened.cluster.name;
     let end = Ending::of(outcome);
@@ -190,9 +194,9 @@ fn conclude(
         return Ok(Ending { message, ..end });
     }
     let written = if request.diff().is_none() || args.write_first {
-        ""
+        String::new()
     } else {
-        "; the inventory was not changed"
+        written(opened, request, joined)
     };
     let why = if end.code == Code::Interrupted {
         "interrupted: "
@@ -204,4 +208,26 @@ fn conclude(
         request.are("has", "have")
     );
     Ok(Ending { message, ..end })
+}
+
+/// What became of the inventory when not all have joined: those that have are nodes, and stand in it.
+fn written(opened: &Opened, request: &Request, joined: &BTreeSet<String>) -> String {
+    let not = "; the inventory was not changed".to_owned();
+    match request.write_joined(joined) {
+        Ok(names) if names.is_empty() => not,
+        Ok(names) => format!("; {} stands in the inventory now", names.join(", ")),
+        Err(error) => {
+            let hint = error
+                .downcast_ref::<Failure>()
+                .and_then(|failure| failure.hint.clone())
+                .unwrap_or_default();
+            let names: Vec<&str> = joined.iter().map(String::as_str).collect();
+            let text = format!(
+                "{} joined, but could not be written into the inventory, without which `up` refuses to go on: {error}\n{hint}",
+                names.join(", ")
+            );
+            opened.session.event(Event::Note { text });
+            not
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     cli::{AddNodeArgs, NewHostArgs, RoleArg},
     failure::{Code, Failure},
     inventory::{
-        Cluster, Role,
+        Cluster, LoadOptions, Role,
         edit::{Change, Edited, InventoryFile, NewHost},
     },
 };
@@ -22,6 +22,9 @@ pub(super) struct Request {
     pub names: BTreeSet<String>,
     pub cluster: Box<Cluster>,
     edit: Option<(InventoryFile, Edited)>,
+    /// What `edit` is made of: the hosts that are new to the inventory.
+    new: Vec<NewHost>,
+    options: LoadOptions,
 }
 
 impl Request {
@@ -46,6 +49,24 @@ impl Request {
         let written = std::fs::read(file.path()).is_ok_and(|now| now == edited.after.as_bytes());
         if written { Ok(()) } else { file.write(edited) }
     }
+
+    /// Writes those new hosts that are among `joined`, and says which: what `up` would not know is refused by it.
+    ///
+    /// # Errors
+    /// [`Code::Inventory`] with the lines to write by hand, where a file with these alone would be wrong (an even number of control
+    /// planes); it stays as it was then.
+    pub fn write_joined(&self, joined: &BTreeSet<String>) -> Result<Vec<String>> {
+        let Some((file, _)) = &self.edit else {
+            return Ok(Vec::new());
+        };
+        let hosts = self.new.iter().filter(|host| joined.contains(&host.name));
+        let names: Vec<String> = hosts.clone().map(|host| host.name.clone()).collect();
+        if !names.is_empty() {
+            let changes: Vec<Change> = hosts.cloned().map(Change::Add).collect();
+            file.write(&file.edit(&self.options, &changes)?)?;
+        }
+        Ok(names)
+    }
 }
 
 /// Reads the inventory, and asks on a terminal for what the command line leaves out.
@@ -55,7 +76,7 @@ impl Request {
 pub(super) fn resolve(args: &AddNodeArgs) -> Result<Request> {
     let mut cluster = Box::new(open::cluster(&args.target)?);
     let asked = names(args)?;
-    let mut new = Vec::new();
+    let mut unknown = Vec::new();
     for (name, address) in &asked {
         match (cluster.host(name), address) {
             (Some(host), Some(address)) if host.address != *address => {
@@ -69,11 +90,11 @@ pub(super) fn resolve(args: &AddNodeArgs) -> Result<Request> {
                 );
             }
             (Some(_), _) => {}
-            (None, address) => new.push((name.clone(), address.clone())),
+            (None, address) => unknown.push((name.clone(), address.clone())),
         }
     }
     let names = asked.into_keys().collect();
-    if new.is_empty() {
+    if unknown.is_empty() {
         if let Some(flag) = first_flag(&args.host) {
             return usage(
                 format!("`--{flag}` is for hosts that are not in the inventory yet; these are"),
@@ -84,11 +105,13 @@ pub(super) fn resolve(args: &AddNodeArgs) -> Result<Request> {
             names,
             cluster,
             edit: None,
+            new: Vec::new(),
+            options: LoadOptions::default(),
         });
     }
-    if args.host.address.is_some() && new.len() > 1 {
+    if args.host.address.is_some() && unknown.len() > 1 {
         return usage(
-            format!("`--address` is for one host, and {} are new", new.len()),
+            format!("`--address` is for one host, and {} are new", unknown.len()),
             "write NAME=ADDRESS for each",
         );
     }
@@ -98,10 +121,11 @@ pub(super) fn resolve(args: &AddNodeArgs) -> Result<Request> {
         .iter()
         .map(|host| host.name.as_str())
         .collect();
-    let changes = new
+    let new = unknown
         .into_iter()
-        .map(|(name, address)| describe(&name, address, &args.host, &known).map(Change::Add))
+        .map(|(name, address)| describe(&name, address, &args.host, &known))
         .collect::<Result<Vec<_>>>()?;
+    let changes: Vec<Change> = new.iter().cloned().map(Change::Add).collect();
     let options = super::super::load_options(&args.target.source);
     let edited = file.edit(&options, &changes)?;
     *cluster = edited.cluster.clone();
@@ -110,6 +134,8 @@ pub(super) fn resolve(args: &AddNodeArgs) -> Result<Request> {
         names,
         cluster,
         edit: Some((file, edited)),
+        new,
+        options,
     })
 }
 
@@ -213,5 +239,77 @@ fn role(role: RoleArg) -> Role {
         RoleArg::ControlPlane => Role::ControlPlane,
         RoleArg::Worker => Role::Worker,
         RoleArg::LoadBalancer => Role::LoadBalancer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "cluster: home\nkubernetes: 1.33.4\nendpoint: 10.0.0.10\nhosts:\n  \
+                        cp1: {address: 10.0.0.11, role: control-plane}\n  w1: {address: 10.0.0.21}\n";
+
+    /// Two that are new to the inventory of `directory`.
+    fn request(directory: &std::path::Path, role: Role) -> Request {
+        let path = directory.join("inventory.yaml");
+        std::fs::write(&path, TEXT).expect("the file is written");
+        let file = InventoryFile::read(&path).expect("the file is read");
+        let new: Vec<NewHost> = [("n2", "10.0.0.32"), ("n3", "10.0.0.33")]
+            .map(|(name, address)| NewHost {
+                roles: vec![role],
+                ..NewHost::new(name, address)
+            })
+            .to_vec();
+        let changes: Vec<Change> = new.iter().cloned().map(Change::Add).collect();
+        let options = LoadOptions::default();
+        let edited = file.edit(&options, &changes).expect("both may join");
+        Request {
+            names: ["n2", "n3"].map(str::to_owned).into(),
+            cluster: Box::new(edited.cluster.clone()),
+            edit: Some((file, edited)),
+            new,
+            options,
+        }
+    }
+
+    #[test]
+    fn those_that_joined_are_written_when_others_failed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let text =
+            || std::fs::read_to_string(directory.path().join("inventory.yaml")).expect("a file");
+        let workers = request(directory.path(), Role::Worker);
+        assert_eq!(
+            workers.write_joined(&BTreeSet::new()).expect("nothing"),
+            Vec::<String>::new()
+        );
+        assert_eq!(text(), TEXT);
+        let joined = ["n2".to_owned()].into();
+        assert_eq!(
+            workers.write_joined(&joined).expect("one is written"),
+            ["n2"]
+        );
+        assert!(
+            text().contains("n2: ") && !text().contains("n3"),
+            "{}",
+            text()
+        );
+
+        // Two control planes are one too many or too few: the lines are said instead.
+        let planes = request(directory.path(), Role::ControlPlane);
+        let error = planes.write_joined(&joined).expect_err("an even number");
+        let failure = error.downcast_ref::<Failure>().expect("a failure");
+        assert_eq!(failure.code, Code::Inventory);
+        assert!(
+            failure.message.contains("allow-even-control-planes"),
+            "{failure:?}"
+        );
+        assert!(
+            failure
+                .hint
+                .as_deref()
+                .is_some_and(|hint| hint.contains("n2: ")),
+            "{failure:?}"
+        );
+        assert_eq!(text(), TEXT);
     }
 }
