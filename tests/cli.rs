@@ -591,3 +591,39 @@ fn init_converts_an_inventory_of_kubesprays_and_lists_what_is_left() {
     .code(3);
     says(&none, &["ours.yaml is no inventory of kubespray's"]);
 }
+
+/// Nothing of a lab is taken down for a cluster that could not be made again.
+#[test]
+fn a_bundle_without_what_is_needed_is_found_before_lab_hosts_are_destroyed() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let lab = GOOD.replace(
+        "endpoint: 10.0.0.10",
+        "lab: {subnet: 10.0.0.0/24}\nendpoint: 10.0.0.10",
+    );
+    fs::write(at("inventory.yaml"), lab).unwrap();
+    fs::create_dir(at("bundle")).unwrap();
+    let list = "apiVersion: baremetal.bundle/v1\nkubernetes: 1.33.4\nitems: []\n";
+    fs::write(at("bundle/bundle.yaml"), list).unwrap();
+    for engine in ["docker", "podman"] {
+        let script = format!("#!/bin/sh\necho \"$*\" >>{}\n", at("asked").display());
+        fs::write(at(engine), script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(at(engine), mode).unwrap();
+    }
+    let mut command = baremetal(&["rebuild", "inventory.yaml", "--recreate-lab", "--yes=home"]);
+    let path = format!(
+        "{}:{}",
+        directory.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let wrong = run(command
+        .args(["--bundle", "bundle"])
+        .env("PATH", path)
+        .env("XDG_STATE_HOME", directory.path())
+        .current_dir(directory.path()));
+    assert_ne!(wrong.code, Some(0), "{wrong:?}");
+    assert!(wrong.stderr.contains("bundle"), "{}", wrong.stderr);
+    let asked = fs::read_to_string(at("asked")).unwrap_or_default();
+    assert_eq!(asked, "", "{}", wrong.stderr);
+}

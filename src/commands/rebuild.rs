@@ -10,6 +10,7 @@ use super::{
     up,
 };
 use crate::{
+    artifacts,
     cli::RebuildArgs,
     engine,
     failure::{Code, Failure},
@@ -49,6 +50,9 @@ pub async fn run(args: &RebuildArgs) -> Result<Code> {
 /// Connects, to new lab hosts where that is asked for: then the name is asked for before the old ones go.
 async fn open(run: &Run, args: &RebuildArgs, cluster: &Cluster) -> Result<Opened> {
     if args.recreate_lab {
+        // A bundle that is damaged must not be found when the old hosts are gone.
+        let resolved = cluster.clone();
+        tokio::task::spawn_blocking(move || artifacts::resolve(&resolved)).await??;
         let what = "destroy its lab hosts and make them anew";
         confirm::by_name(&cluster.name, args.yes.as_deref(), what).await?;
         lab::down(cluster, &run.reporter).await?;
@@ -72,11 +76,11 @@ async fn rebuild(opened: &Opened, args: &RebuildArgs) -> Result<Ending> {
     let whole = plan(opened, &seen, args).await?;
     if !args.recreate_lab {
         let data = opened.session.cluster_data(&seen).await?;
+        let dies = data.dies(&opened.cluster.name);
         reset::show(
             opened,
             &args.target.output,
             &whole,
-        let dies = data.dies(&opened.cluster.name);
             &dies,
             "baremetal rebuild",
         )?;
