@@ -4,13 +4,14 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::{PermissionsExt as _, symlink},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use baremetal::{
     inventory::{self, Cluster},
     observe::{Facts, parse_facts},
     phases::{
+        PhaseId,
         reset::{
             self, Belongs, Depth, HostLeft, Options, Remains, other_cluster, parse, parse_data,
         },
@@ -364,7 +365,7 @@ fn flags_take_packages_and_longhorns_data_and_a_rebuild_keeps_the_host() {
         let Work::Run(action) = &step.work else {
             panic!("{step:?}")
         };
-        assert_eq!(action.script.args[4], "packages longhorn");
+        assert_eq!(action.script.args[3], "packages longhorn");
     }
     let state = Options {
         depth: Depth::State,
@@ -543,4 +544,117 @@ echo '2f, unstarted, , https://10.0.0.12:2380, , true'";
             .answered
             .contains(&reset::Question::Members)
     );
+}
+
+/// A host on which another pod network ran, and etcd elsewhere, than the inventory says now. Real paths begin at a directory.
+fn changed_since() -> Played {
+    const SAVE: &str = "echo '*filter'; echo ':KUBE-FORWARD - [0:0]'; echo ':cali-FORWARD - [0:0]'; echo ':FLANNEL-FWD - [0:0]'
+echo ':FOREIGN - [0:0]'; echo COMMIT";
+    let host = Played::new(&[
+        ("iptables-save", SAVE),
+        ("ip6tables-save", ":"),
+        ("nft", ":"),
+        ("ipset", ":"),
+        ("systemctl", "echo inactive"),
+        ("ctr", "exit 1"),
+        ("mountpoint", "exit 1"),
+    ]);
+    for directory in [
+        "etc/cni/net.d",
+        "etc/kubernetes/manifests",
+        "var/lib/baremetal/before",
+        "var/lib/calico",
+        "srv/etcd old/member/wal",
+        "sys/class/net/cali0123456789a",
+        "sys/class/net/cni0",
+        "sys/class/net/foreign0",
+    ] {
+        fs::create_dir_all(host.path(directory)).unwrap();
+    }
+    let etcd = host.path("srv/etcd old");
+    let manifest = format!("    - --name=cp1\n    - --data-dir={}\n", etcd.display());
+    for (path, content) in [
+        ("etc/cni/net.d/10-calico.conflist", "{}"),
+        ("etc/cni/net.d/98-foreign.conf", "{}"),
+        ("etc/kubernetes/manifests/etcd.yaml", &manifest),
+        ("var/lib/baremetal/before/whole", ""),
+        ("var/lib/calico/nodename", "cp1"),
+        ("srv/etcd old/member/wal/0.wal", "secrets"),
+        ("srv/etcd old/mine", "mine"),
+    ] {
+        fs::write(host.path(path), content).unwrap();
+    }
+    let existed = host.path("srv/etcd old");
+    fs::write(
+        host.path("var/lib/baremetal/before/existed"),
+        format!("{}\n", existed.display()),
+    )
+    .unwrap();
+    host
+}
+
+/// Where scripts of a reset look.
+const PLACES: [&str; 3] = ["/var/l", "/sys/", "/run/"];
+
+#[test]
+fn what_ran_goes_and_not_what_the_inventory_says_now() {
+    let cluster = load(TWO);
+    let host = changed_since();
+    let (plane, facts) = (&cluster.hosts[0], facts(""));
+    let here = |script: Script| {
+        let mut script = script;
+        let home = host.path("");
+        script.body = script
+            .body
+            .replace("'/%s\\n'", &format!("'{}%s\\n'", home.display()))
+            .replace(":-/etc}", &format!(":-{}etc}}", home.display()));
+        script.args[0] = home.join("var/lib/etcd").display().to_string();
+        script
+    };
+    let seen = host.run(&here(reset::observe(&cluster, plane, &facts)), &PLACES);
+    let left = parse(&seen.ok().stdout).unwrap();
+    let home = host.path("").display().to_string();
+    let state: Vec<&str> = left
+        .state
+        .iter()
+        .map(|path| path.strip_prefix(&home).unwrap())
+        .collect();
+    assert_eq!(
+        state,
+        [
+            "etc/kubernetes/manifests/etcd.yaml",
+            "etc/cni/net.d/10-calico.conflist",
+            "srv/etcd old/member",
+            "var/lib/calico",
+        ]
+    );
+    assert!(left.etcd.is_some_and(|size| size > 0), "{left:?}");
+    let mut links = left.links.clone();
+    links.sort();
+    assert_eq!(links, ["cali0123456789a", "cni0"]);
+    assert_eq!(
+        left.rules,
+        [
+            "iptables KUBE-FORWARD",
+            "iptables cali-FORWARD",
+            "iptables FLANNEL-FWD"
+        ]
+    );
+
+    let options = Options {
+        depth: Depth::State,
+        ..Options::default()
+    };
+    let (_, state) = reset::host(&cluster, plane, &facts, options).swap_remove(1);
+    host.run(&here(state.script), &PLACES).ok();
+    for gone in [
+        "etc/cni/net.d/10-calico.conflist",
+        "srv/etcd old/member",
+        "var/lib/calico",
+    ] {
+        assert!(!host.path(gone).exists(), "{gone}");
+    }
+    for kept in ["etc/cni/net.d/98-foreign.conf", "srv/etcd old/mine"] {
+        assert!(host.path(kept).exists(), "{kept}");
+    }
 }

@@ -12,7 +12,9 @@ if ! touched; then
 fi
 [ "$(systemctl is-active kubelet.service 2>/dev/null)" != active ] || echo kubelet=yes
 state_left | while IFS= read -r path; do printf 'state=%s\n' "$path"; done
-[ ! -d "$data/member" ] || printf 'etcd=%s\n' "$(size "$data/member")"
+data_directories | while IFS= read -r path; do
+    [ ! -d "$path/member" ] || printf 'etcd=%s\n' "$(size "$path/member")"
+done
 links_left | sed 's/^/link=/'
 rules_left | sed 's/^/rule=/'
 if own_runtime; then

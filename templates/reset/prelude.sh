@@ -1,6 +1,6 @@
 # What every script of a reset begins with. Nothing is removed by a pattern that could fit what others made.
-# Arguments: etcd's data directory, containerd's root directory, pod network plugin, pod networks (separated by blanks), words
-# that say what else goes (`packages`, `longhorn`), where the cluster goes on without this host `goes-on`.
+# Arguments: etcd's data directory, containerd's root directory, pod networks (separated by blanks), words that say what else goes
+# (`packages`, `longhorn`) or stays (`programs-stay`).
 # Attachments: `made` (lines KIND NAME: what `up` makes on this host), `disks` (directories of Longhorn's data).
 # shellcheck disable=SC2317,SC2329,SC2034  # a script calls only the functions that it needs
 set -u
@@ -10,7 +10,7 @@ DEBIAN_FRONTEND=noninteractive
 NEEDRESTART_SUSPEND=1
 export LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-data=$1 root=$2 plugin=$3 pods=$4 also=" $5 "
+data=$1 root=$2 pods=$3 also=" $4 "
 var=${BM_VAR:-/var/lib/baremetal}
 before=$var/before
 kubernetes=${BM_ETC:-/etc}/kubernetes
@@ -107,27 +107,27 @@ kubernetes_files() {
     done
 }
 
-# What pod networks leave beside the programs that `up` puts there.
+# What pod networks leave beside the programs that `up` puts there; of all that we know, as the inventory may name another than the
+# one that ran.
 network_files() {
-    case $plugin in
-        flannel) names='etc/cni/net.d/10-flannel.conflist opt/cni/bin/flannel' ;;
-        calico) names='etc/cni/net.d/10-calico.conflist etc/cni/net.d/calico-kubeconfig opt/cni/bin/calico opt/cni/bin/calico-ipam opt/cni/bin/install' ;;
-        cilium) names='etc/cni/net.d/05-cilium.conflist etc/cni/net.d/05-cilium.conf opt/cni/bin/cilium-cni opt/cni/bin/cilium-mount opt/cni/bin/cilium-sysctlfix' ;;
-        *) names='' ;;
-    esac
-    for name in $names; do
+    for name in etc/cni/net.d/10-flannel.conflist opt/cni/bin/flannel \
+        etc/cni/net.d/10-calico.conflist etc/cni/net.d/calico-kubeconfig opt/cni/bin/calico opt/cni/bin/calico-ipam opt/cni/bin/install \
+        etc/cni/net.d/05-cilium.conflist etc/cni/net.d/05-cilium.conf opt/cni/bin/cilium-cni opt/cni/bin/cilium-mount opt/cni/bin/cilium-sysctlfix; do
         case $also:$name in *' programs-stay '*:opt/*) ;; *) printf '/%s\n' "$name" ;; esac
     done
 }
 
+# etcd's data: where the inventory has it, and where etcd of this host was last told to have it.
+data_directories() {
+    printf '%s\n' "$data"
+    sed -n "s/^ *- ['\"]*--data-dir=\([^'\"]*\)['\"]*\$/\1/p" "$kubernetes/manifests/etcd.yaml" 2>/dev/null | grep '^/.' | grep -vxF -- "$data"
+}
+
 # Directories whose content is the cluster's alone.
 state_directories() {
-    printf '%s\n' /var/lib/kubelet "$data" /var/lib/cni /var/log/pods /var/log/containers /var/log/kubernetes/audit "$kubernetes/tmp"
-    case $plugin in
-        flannel) printf '%s\n' /run/flannel ;;
-        calico) printf '%s\n' /var/lib/calico /run/calico /var/log/calico ;;
-        cilium) printf '%s\n' /var/lib/cilium /run/cilium ;;
-    esac
+    data_directories | sed 's|$|/member|'
+    printf '%s\n' /var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers /var/log/kubernetes/audit "$kubernetes/tmp" \
+        /run/flannel /var/lib/calico /run/calico /var/log/calico /var/lib/cilium /run/cilium
 }
 
 # Whether the note says that a path was there.
@@ -153,33 +153,21 @@ state_left() {
         { [ -e "$path" ] || [ -L "$path" ]; } && ! was_there "$path" && printf '%s\n' "$path"
     done
     state_directories | while read -r path; do
-        [ "$path" != "$data" ] || path=$data/member
         [ -z "$(new_in "$path" | head -n 1)" ] || printf '%s\n' "$path"
     done
 }
 
 # Interfaces of pod networks that were not there before.
 links_left() {
-    case $plugin in
-        flannel) shapes='^(cni0|flannel\.1|flannel-v6\.1|flannel-wg|flannel-wg-v6|kube-ipvs0|nodelocaldns)$' ;;
-        calico) shapes='^(cali[0-9a-f]{11}|vxlan\.calico|vxlan-v6\.calico|wireguard\.cali|wg-v6\.cali|kube-ipvs0|nodelocaldns)$' ;;
-        cilium) shapes='^(cilium_host|cilium_net|cilium_vxlan|cilium_geneve|cilium_wg0|lxc[0-9a-f]{12}|lxc_health|kube-ipvs0|nodelocaldns)$' ;;
-        *) shapes='^(kube-ipvs0|nodelocaldns)$' ;;
-    esac
+    shapes='^(cni0|flannel\.1|flannel-v6\.1|flannel-wg|flannel-wg-v6|cali[0-9a-f]{11}|vxlan\.calico|vxlan-v6\.calico|wireguard\.cali|wg-v6\.cali|cilium_host|cilium_net|cilium_vxlan|cilium_geneve|cilium_wg0|lxc[0-9a-f]{12}|lxc_health|kube-ipvs0|nodelocaldns)$'
     find /sys/class/net -mindepth 1 -maxdepth 1 2>/dev/null | sed 's|.*/||' | grep -E "$shapes" | while read -r link; do
         was links "$link" || printf '%s\n' "$link"
     done
 }
 
 # Chains that kube-proxy, the kubelet and pod networks make; those of others are none of ours.
-case $plugin in
-    flannel) own_chains='|FLANNEL-[A-Z]+' ;;
-    calico) own_chains='|cali-[A-Za-z0-9_-]+' ;;
-    cilium) own_chains='|OLD_CILIUM_[A-Za-z_]+|CILIUM_[A-Za-z_]+' ;;
-    *) own_chains='' ;;
-esac
 # Of CNI's own plugins the chains of addresses and ports, not those that other engines name CNI-FORWARD and CNI-ISOLATION.
-chain="(KUBE-[A-Z0-9-]+|CNI-[0-9a-f]+|CNI-(HOSTPORT|DN|SN)-[A-Za-z0-9-]+$own_chains)"
+chain="(KUBE-[A-Z0-9-]+|CNI-[0-9a-f]+|CNI-(HOSTPORT|DN|SN)-[A-Za-z0-9-]+|FLANNEL-[A-Z]+|cali-[A-Za-z0-9_-]+|OLD_CILIUM_[A-Za-z_]+|CILIUM_[A-Za-z_]+)"
 
 # Programs that show rules; the old interface is asked only where the kernel has tables of it, as asking makes them.
 rule_programs() {
@@ -194,8 +182,8 @@ rule_programs() {
 
 # What takes our chains, and the rules that lead to them, out of the rules on stdin; nothing where there are none.
 without_our_chains() {
-    awk -v chain="^$chain\$" -v there="$before/chains" -v plugin="$plugin" '
-        BEGIN { while ((getline line < there) > 0) had[line] = 1 }
+    awk -v chain="^$chain\$" -v there="$before/chains" '
+        BEGIN { while ((getline line < there) > 0) { had[line] = 1; if (line ~ /^cali-/) theirs = 1 } }
         function ours(name) { return name ~ chain && !(name in had) }
         function flush_table() {
             if (n || m) {
@@ -213,7 +201,7 @@ without_our_chains() {
         /^-A / {
             if (ours($2)) next
             # Rules of Calico in chains of others carry its mark.
-            if (plugin == "calico" && index($0, "--comment \"cali:")) {
+            if (!theirs && index($0, "--comment \"cali:")) {
                 rule = $0; sub(/^-A /, "-D ", rule); rules[++m] = rule; next
             }
             for (i = 3; i < NF; i++) if (($i == "-j" || $i == "-g") && ours($(i + 1))) {

@@ -31,6 +31,13 @@ remove_new() {
     done <"$BM/.new"
 }
 
+# While the manifest still says where they are.
+data_directories >"$BM/.data"
+while IFS= read -r path; do
+    [ -d "$path/member" ] || continue
+    say "$path"
+    remove_new "$path/member"
+done <"$BM/.data"
 say 'files of kubeadm and the pod network'
 state_left >"$BM/.left"
 while IFS= read -r path; do
@@ -46,7 +53,9 @@ while IFS= read -r path; do
     say "$path"
     remove_new "$path"
 done <"$BM/.left"
-was existed "$data" || rmdir -- "$data" 2>/dev/null
+while IFS= read -r path; do
+    was existed "$path" || rmdir -- "$path" 2>/dev/null
+done <"$BM/.data"
 longhorns_data
 state_left >"$BM/.left"
 [ ! -s "$BM/.left" ] || fail "still there: $(head -n 5 "$BM/.left" | tr '\n' ' ')"

@@ -27,7 +27,7 @@ use std::time::Duration;
 use super::{Context, PHASES, PhaseId};
 use crate::{
     artifacts::Artifacts,
-    inventory::{Cluster, EndpointKind, Host, PodNetwork},
+    inventory::{Cluster, EndpointKind, Host},
     observe::Facts,
     plan::Action,
     remote::Script,
@@ -178,12 +178,6 @@ fn given(
     facts: &Facts,
     options: Options,
 ) -> Script {
-    let plugin = match &cluster.network.plugin {
-        PodNetwork::Flannel(_) => "flannel",
-        PodNetwork::Calico { .. } => "calico",
-        PodNetwork::Cilium { .. } => "cilium",
-        PodNetwork::Manifests(_) | PodNetwork::None => "other",
-    };
     let pods: Vec<String> = cluster
         .network
         .pods
@@ -202,7 +196,6 @@ fn given(
     script
         .arg(&cluster.control_plane.etcd_data_dir)
         .arg(&cluster.runtime.root)
-        .arg(plugin)
         .arg(pods.join(" "))
         .arg(also.join(" "))
         .attach("made", made(&resources(cluster, host, facts)))

@@ -71,7 +71,9 @@ pub fn parse(stdout: &str) -> Result<HostLeft> {
             "kubelet" => left.kubelet = true,
             "pods" => left.pods = true,
             "state" => left.state.push(text),
-            "etcd" => left.etcd = Some(value.parse().unwrap_or_default()),
+            "etcd" => {
+                *left.etcd.get_or_insert_default() += value.parse::<u64>().unwrap_or_default();
+            }
             "link" => left.links.push(text),
             "rule" => left.rules.push(text),
             "runtime" => left.runtime.push(text),
