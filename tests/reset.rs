@@ -658,3 +658,260 @@ fn what_ran_goes_and_not_what_the_inventory_says_now() {
         assert!(host.path(kept).exists(), "{kept}");
     }
 }
+
+/// A process of the test's own, and where a script finds it below a directory that stands for /proc.
+fn process(host: &Played, namespace: &str, command: &str) -> Child {
+    let child = Command::new("sleep").arg("60").spawn().unwrap();
+    let proc = host.path("proc").join(child.id().to_string());
+    fs::create_dir_all(proc.join("ns")).unwrap();
+    fs::write(proc.join("cmdline"), command.replace(' ', "\0")).unwrap();
+    symlink(format!("pid:[{namespace}]"), proc.join("ns/pid")).unwrap();
+    symlink("mnt:[1]", proc.join("ns/mnt")).unwrap();
+    child
+}
+
+/// Kills it, and says whether it lived until then.
+fn lived(mut child: Child) -> bool {
+    let lived = child.try_wait().unwrap().is_none();
+    child.kill().ok();
+    child.wait().unwrap();
+    lived
+}
+
+/// The script of a step, with places of `host` alone: nothing of this machine is seen, ended or unmounted.
+fn step_of(host: &Played, id: PhaseId) -> Script {
+    let cluster = load(TWO);
+    let all = reset::host(&cluster, &cluster.hosts[0], &facts(""), Options::default());
+    let (_, action) = all.into_iter().find(|(phase, _)| *phase == id).unwrap();
+    let mut script = action.script;
+    let home = host.path("");
+    let home = home.display().to_string();
+    let home = home.trim_end_matches('/');
+    script.args[0] = format!("{home}/var/lib/etcd");
+    script.args[1] = format!("{home}/var/lib/containerd");
+    for place in [
+        "/proc/",
+        "/sys/",
+        "/run/",
+        "/var/l",
+        "/etc/fstab",
+        "'/%s\\n'",
+    ] {
+        let there = match place.strip_prefix('\'') {
+            Some(rest) => format!("'{home}{rest}"),
+            None => format!("{home}{place}"),
+        };
+        script.body = script.body.replace(place, &there);
+    }
+    script.body = script.body.replace(":-/etc}", &format!(":-{home}/etc}}"));
+    script
+}
+
+/// A host with a note and with mounts; what it is asked to unmount is written down.
+fn mounted(mounts: &[&str], fstab: &[&str], noted: &[&str]) -> Played {
+    let host = Played::new(&[
+        ("systemctl", "echo inactive"),
+        ("ctr", "exit 1"),
+        ("iscsiadm", "exit 1"),
+        ("umount", "shift; echo \"$*\" >>\"$home/umounted\""),
+        (
+            "mountpoint",
+            "shift 2; grep -qxF -- \"$1\" \"$home/mountpoints\"",
+        ),
+    ]);
+    for directory in [
+        "etc",
+        "proc/self/ns",
+        "run",
+        "sys/fs/cgroup",
+        "var/lib/baremetal/before",
+    ] {
+        fs::create_dir_all(host.path(directory)).unwrap();
+    }
+    symlink("pid:[1]", host.path("proc/self/ns/pid")).unwrap();
+    symlink("mnt:[1]", host.path("proc/self/ns/mnt")).unwrap();
+    let at = |path: &&str| {
+        host.path(path.trim_start_matches('/'))
+            .display()
+            .to_string()
+    };
+    let table = |places: &[&str]| -> String {
+        let line = |place| format!("none {} tmpfs rw 0 0\n", at(place).replace(' ', "\\040"));
+        places.iter().map(line).collect()
+    };
+    let list =
+        |places: &[&str]| -> String { places.iter().map(|place| at(place) + "\n").collect() };
+    for (path, content) in [
+        ("proc/self/mounts", table(mounts)),
+        (
+            "etc/fstab",
+            format!("# what is mounted\n\n{}", table(fstab)),
+        ),
+        ("mountpoints", list(mounts)),
+        ("var/lib/baremetal/before/whole", String::new()),
+        (
+            "var/lib/baremetal/before/units",
+            "containerd.service none none none\n".to_owned(),
+        ),
+        ("var/lib/baremetal/before/mounts", list(noted)),
+    ] {
+        fs::write(host.path(path), content).unwrap();
+    }
+    for place in mounts {
+        fs::create_dir_all(host.path(place.trim_start_matches('/'))).unwrap();
+    }
+    host
+}
+
+fn umounted(host: &Played) -> Vec<String> {
+    let home = host.path("").display().to_string();
+    let text = host.text("umounted");
+    text.lines()
+        .map(|line| format!("/{}", line.strip_prefix(&home).unwrap()))
+        .collect()
+}
+
+#[test]
+fn what_the_host_mounts_itself_stays_mounted_and_is_emptied_of_what_is_new() {
+    let pods = "/var/lib/kubelet/pods";
+    let (own, other) = ("/var/lib/kubelet/own disk", "/var/lib/kubelet/plugins");
+    let volume = "/var/lib/kubelet/pods/uid/volumes/a b";
+    let host = mounted(&[pods, own, other, volume, "/srv"], &[own, "/srv"], &[pods]);
+    for (path, content) in [
+        ("var/lib/kubelet/pods/lost+found", "before"),
+        ("var/lib/kubelet/pods/new", "pod"),
+        ("var/lib/kubelet/config.yaml", "config"),
+    ] {
+        fs::write(host.path(path), content).unwrap();
+    }
+    let existed =
+        ["", "/lost+found"].map(|name| format!("{}{name}\n", host.path(&pods[1..]).display()));
+    fs::write(
+        host.path("var/lib/baremetal/before/existed"),
+        existed.concat(),
+    )
+    .unwrap();
+
+    host.run(&step_of(&host, PhaseId::StopNode), &[]).ok();
+    assert_eq!(umounted(&host)[..2], [volume, other]);
+    assert!(
+        umounted(&host)
+            .iter()
+            .all(|place| place != own && place != pods),
+        "{:?}",
+        umounted(&host)
+    );
+
+    let state = host.run(&step_of(&host, PhaseId::RemoveState), &[]);
+    state.ok();
+    for gone in [
+        "var/lib/kubelet/pods/new",
+        "var/lib/kubelet/config.yaml",
+        "var/lib/kubelet/plugins",
+    ] {
+        assert!(!host.path(gone).exists(), "{gone}");
+    }
+    for kept in [
+        "var/lib/kubelet/pods/lost+found",
+        "var/lib/kubelet/own disk",
+    ] {
+        assert!(host.path(kept).exists(), "{kept}");
+    }
+}
+
+#[test]
+fn what_the_host_mounts_in_containerds_directory_stays_too() {
+    let (noted, unknown) = ("/var/lib/containerd/noted", "/var/lib/containerd/unknown");
+    let task = "/run/containerd/task/one";
+    let host = mounted(&[noted, unknown, task], &[noted, unknown], &[noted]);
+    fs::create_dir_all(host.path("var/lib/containerd/snapshots/1")).unwrap();
+    for path in [
+        "noted/lost+found",
+        "noted/blob",
+        "unknown/mine",
+        "snapshots/1/file",
+    ] {
+        fs::write(host.path("var/lib/containerd").join(path), "x").unwrap();
+    }
+    let existed = format!("{}/lost+found\n", host.path(&noted[1..]).display());
+    fs::write(host.path("var/lib/baremetal/before/existed"), existed).unwrap();
+    host.run(&step_of(&host, PhaseId::RemoveRuntime), &[]).ok();
+    assert_eq!(umounted(&host), [task]);
+    for gone in ["snapshots", "noted/blob"] {
+        assert!(
+            !host.path("var/lib/containerd").join(gone).exists(),
+            "{gone}"
+        );
+    }
+    for kept in ["noted/lost+found", "unknown/mine"] {
+        assert!(
+            host.path("var/lib/containerd").join(kept).exists(),
+            "{kept}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_that_is_a_link_is_unmounted_and_emptied_where_it_leads() {
+    let volume = "/data/kubelet/pods/uid/volume";
+    let host = mounted(&[volume], &[], &[]);
+    fs::create_dir_all(host.path("var/lib")).unwrap();
+    let link = host.path("var/lib/kubelet");
+    symlink(host.path("data/kubelet"), &link).unwrap();
+    fs::write(host.path("data/kubelet/config.yaml"), "config").unwrap();
+    fs::write(host.path("data/kubelet/mine"), "mine").unwrap();
+    let existed = format!(
+        "{}\n{}\n",
+        link.display(),
+        host.path("data/kubelet/mine").display()
+    );
+    fs::write(host.path("var/lib/baremetal/before/existed"), existed).unwrap();
+
+    host.run(&step_of(&host, PhaseId::StopNode), &[]).ok();
+    assert_eq!(umounted(&host)[0], volume);
+    host.run(&step_of(&host, PhaseId::RemoveState), &[]).ok();
+    assert!(link.is_symlink());
+    let left: Vec<_> = fs::read_dir(host.path("data/kubelet"))
+        .unwrap()
+        .map(|one| one.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["mine"]);
+
+    // A note that knows nothing of where the link leads says of nothing there that it is ours.
+    fs::write(host.path("data/kubelet/config.yaml"), "config").unwrap();
+    fs::remove_file(host.path("var/lib/baremetal/before/mounts")).unwrap();
+    host.run(&step_of(&host, PhaseId::RemoveState), &[]).ok();
+    assert!(host.path("data/kubelet/config.yaml").exists());
+}
+
+#[test]
+fn pods_of_clusters_in_containers_on_this_machine_live_on() {
+    const SHIM: &str = "/usr/bin/containerd-shim-runc-v2 -namespace k8s.io -id x";
+    for tree in ["unified", "controllers"] {
+        let host = mounted(&[], &[], &[]);
+        let (top, nested) = match tree {
+            "unified" => {
+                fs::write(host.path("sys/fs/cgroup/cgroup.controllers"), "cpu").unwrap();
+                ("kubepods.slice", "lxc.payload.kind/kubepods.slice")
+            }
+            _ => ("cpu/kubepods", "cpu/docker/0a/kubepods"),
+        };
+        let shim = process(&host, "1", SHIM);
+        let docker = process(&host, "1", &SHIM.replace("k8s.io", "moby"));
+        let theirs = process(&host, "2", SHIM);
+        let [pod, nested_pod] = [top, nested].map(|group| {
+            let child = process(&host, "1", "pause");
+            let group = host.path("sys/fs/cgroup").join(group).join("pod1");
+            fs::create_dir_all(&group).unwrap();
+            fs::write(group.join("cgroup.procs"), format!("0\n{}\n", child.id())).unwrap();
+            child
+        });
+        host.run(&step_of(&host, PhaseId::StopNode), &[]).ok();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert_eq!(
+            [shim, docker, theirs, pod, nested_pod].map(lived),
+            [false, true, true, false, true],
+            "{tree}"
+        );
+    }
+}

@@ -20,7 +20,7 @@ rules_left | sed 's/^/rule=/'
 if own_runtime; then
     for directory in "$root" /run/containerd; do
         [ -d "$directory" ] || continue
-        find "$directory" -mindepth 1 -maxdepth 1 2>/dev/null | while IFS= read -r path; do
+        runtime_files "$directory" | while IFS= read -r path; do
             was existed "$path" || printf 'runtime=%s\n' "$path"
         done
     done

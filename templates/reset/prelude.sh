@@ -80,6 +80,12 @@ own_runtime() {
 
 runtime_answers() { [ -S /run/containerd/containerd.sock ] && have ctr && timeout 10 ctr version >/dev/null 2>&1; }
 
+# What is at the top of one of containerd's directories.
+runtime_files() {
+    inside=$(place_of "$1")
+    [ -z "$inside" ] || find "$inside" -mindepth 1 -maxdepth 1 2>/dev/null
+}
+
 # Namespaces of containerd beside Kubernetes' that hold something.
 other_namespaces() {
     timeout 10 ctr namespaces ls -q 2>/dev/null | while read -r space; do
@@ -135,16 +141,78 @@ was_there() {
     awk -v path="$1" '$1 != "absent" && substr($0, index($0, "/")) == path { found = 1 } END { exit !found }' "$before/paths" 2>/dev/null
 }
 
-# What is in directory $1, and it, without what was there before; deepest first.
-new_in() {
-    depth=0
-    # A file system of its own is somebody's, what is in it is the cluster's.
-    ! mountpoint -q -- "$1" 2>/dev/null || depth=1
-    if noted; then
-        find "$1" -xdev -depth -mindepth "$depth" 2>/dev/null | grep -vxF -f "$before/existed"
+# mounts_below DIRECTORY: what is mounted there, deepest first; /proc writes odd letters as octal numbers, as fstab does.
+mounts_below() {
+    mounted </proc/self/mounts | awk -v below="$1/" 'index($0, below) == 1' | sort -r
+}
+
+# Mount points of the table on stdin, as they are.
+mounted() {
+    awk '$1 !~ /^#/ && NF > 1 { print $2 }' | while IFS= read -r escaped; do
+        case $escaped in
+            *\\[0-7][0-7][0-7]*) printf '%b\n' "$(printf '%s' "$escaped" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')" ;;
+            *) printf '%s\n' "$escaped" ;;
+        esac
+    done
+}
+
+# kept_below DIRECTORY: those that the host mounts by itself, or had before: they stay mounted.
+kept_below() {
+    {
+        [ ! -r /etc/fstab ] || mounted </etc/fstab | while IFS= read -r kept; do
+            printf '%s\n' "$kept"
+            readlink -f -- "$kept" 2>/dev/null
+        done
+        cat "$before/mounts" 2>/dev/null
+    } | awk -v below="$1/" 'index($0, below) == 1' | sort -u
+}
+
+# Where a directory really is: its own name, or where a link leads that stands there. What was there before is noted by that name;
+# nothing is known of it in notes that were made without one of mounts.
+place_of() {
+    if [ -L "$1" ]; then
+        [ ! -e "$before/mounts" ] || readlink -f -- "$1" 2>/dev/null
     else
-        find "$1" -xdev -depth -mindepth "$depth" 2>/dev/null
+        printf '%s\n' "$1"
     fi
+}
+
+# What is in directory $1, and it, without what was there before; deepest first. What stays mounted in it stays, and is gone through
+# where it was mounted before `up`.
+new_in() {
+    within=$(place_of "$1")
+    [ -n "$within" ] || return 0
+    kept_below "$within" >"$BM/.kept"
+    new_on "$within" "$1"
+    was_mounted=$(cat "$before/mounts" 2>/dev/null)
+    while IFS= read -r kept; do
+        case "$nl$was_mounted$nl" in *"$nl$kept$nl"*) ;; *) continue ;; esac
+        ! mountpoint -q -- "$kept" 2>/dev/null || new_on "$kept" "$kept"
+    done <"$BM/.kept"
+}
+
+# new_on DIRECTORY NAME: what is on one file system.
+new_on() {
+    depth=0
+    # A file system of its own is somebody's, what is in it is the cluster's; so is where a link leads.
+    if [ -L "$2" ] || mountpoint -q -- "$1" 2>/dev/null; then depth=1; fi
+    find "$1" -xdev -depth -mindepth "$depth" 2>/dev/null | awk -v kept="$BM/.kept" '
+        BEGIN { while ((getline line < kept) > 0) places[++n] = line "/" }
+        { for (i = 1; i <= n; i++) if (index(places[i], $0 "/") == 1) next; print }' |
+        if noted; then grep -vxF -f "$before/existed"; else cat; fi
+}
+
+# Removes what is new in directory $1.
+remove_new() {
+    new_in "$1" >"$BM/.new"
+    while IFS= read -r path; do
+        if [ -d "$path" ] && [ ! -L "$path" ]; then
+            # A file system of its own stays, and what others put there since.
+            rmdir -- "$path" 2>/dev/null
+        else
+            rm -f -- "$path" 2>"$out" || fail "$(cat "$out")"
+        fi
+    done <"$BM/.new"
 }
 
 # Files and directories of the cluster's state that were not there before.

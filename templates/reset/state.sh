@@ -19,18 +19,6 @@ touched || {
 }
 [ "$(systemctl is-active kubelet.service 2>/dev/null)" != active ] || fail 'the kubelet runs again; who started it?'
 
-remove_new() {
-    new_in "$1" >"$BM/.new"
-    while IFS= read -r path; do
-        if [ -d "$path" ] && [ ! -L "$path" ]; then
-            # A file system of its own stays, and what others put there since.
-            rmdir -- "$path" 2>/dev/null
-        else
-            rm -f -- "$path" 2>"$out" || fail "$(cat "$out")"
-        fi
-    done <"$BM/.new"
-}
-
 # While the manifest still says where they are.
 data_directories >"$BM/.data"
 while IFS= read -r path; do
@@ -41,7 +29,8 @@ done <"$BM/.data"
 say 'files of kubeadm and the pod network'
 state_left >"$BM/.left"
 while IFS= read -r path; do
-    if [ -d "$path" ] && [ ! -L "$path" ]; then continue; fi
+    # Directories follow; where one is a link, that stays.
+    [ ! -d "$path" ] || continue
     rm -f -- "$path" 2>"$out" || fail "$(cat "$out")"
 done <"$BM/.left"
 for directory in pki/etcd pki manifests; do

@@ -4,18 +4,15 @@ alone() {
     flock -w 600 8 || fail 'another kubeadm is still running on this host'
 }
 
-# Mount points below $1, deepest first, as /proc has them.
-mounts_below() {
-    awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | sort -r
-}
-
+# What is mounted below $1, deepest first, but for what is the host's own.
 unmount_below() {
-    mounts_below "$1" >"$BM/.mounts"
-    while IFS= read -r escaped; do
-        place=$(printf '%b' "$(printf '%s' "$escaped" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')")
+    below=$(readlink -f -- "$1" 2>/dev/null) || return 0
+    mounts_below "$below" >"$BM/.mounts"
+    kept_below "$below" >"$BM/.own"
+    grep -vxF -f "$BM/.own" "$BM/.mounts" | while IFS= read -r place; do
         timeout 15 umount -- "$place" 2>/dev/null || timeout 5 umount -l -- "$place" 2>"$out" ||
             fail "$place cannot be unmounted: $(cat "$out")"
-    done <"$BM/.mounts"
+    done || exit 1
 }
 
 # Pods: of namespaces $1 (`all`, or all but those).
@@ -40,18 +37,38 @@ end_containers() {
             timeout 20 ctr -n k8s.io containers rm "$container" >/dev/null 2>&1
         done
     fi
+    # Containers that are hosts of other clusters (kind, k3d, labs) have processes that are seen from here: none of those is ours.
     grep -ls containerd-shim /proc/[0-9]*/cmdline 2>/dev/null | while read -r shim; do
         case $(tr '\0' ' ' <"$shim" 2>/dev/null) in
             *containerd-shim*' -namespace k8s.io '*)
                 shim=${shim#/proc/}
-                kill -KILL "${shim%/cmdline}" 2>/dev/null
+                shim=${shim%/cmdline}
+                ! of_this_host "$shim" || kill -KILL "$shim" 2>/dev/null
                 ;;
         esac
     done
     # Processes of pods whose shim was gone; 0 is somebody outside this host's view.
-    find /sys/fs/cgroup -type f -path '*/kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r process; do
-        [ "$process" -le 1 ] || kill -KILL "$process" 2>/dev/null
+    pod_groups | while read -r group; do
+        find "$group" -type f -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r process; do
+            [ "$process" -le 1 ] || kill -KILL "$process" 2>/dev/null
+        done
     done
+}
+
+# Whether a process sees the processes and the files that we see.
+of_this_host() {
+    [ "$(readlink "/proc/$1/ns/pid")" = "$(readlink /proc/self/ns/pid)" ] &&
+        [ "$(readlink "/proc/$1/ns/mnt")" = "$(readlink /proc/self/ns/mnt)" ]
+}
+
+# Groups of this host's pods: the kubelet makes them at the top of each tree; deeper ones are those of hosts within containers.
+pod_groups() {
+    groups=/sys/fs/cgroup
+    if [ -e "$groups/cgroup.controllers" ]; then
+        find "$groups" -mindepth 1 -maxdepth 1 -type d -name 'kubepods*'
+    else
+        find "$groups" -mindepth 2 -maxdepth 2 -type d -name 'kubepods*'
+    fi 2>/dev/null
 }
 
 touched || exit 0

@@ -6,7 +6,7 @@
 #   content/   what was in a file, or where a link led, by checksum
 #   blocks     MARKER absent|present PATH         sysctls   PATH VALUE       units    UNIT LOAD ACTIVE ENABLED
 #   packages   NAME, installed by us              swaps     DEVICE PRIORITY, and `masked`
-#   hostname   the kernel's                       links, netns, chains, existed   names that were there
+#   hostname   the kernel's                       links, netns, chains, existed, mounts   names that were there
 #   whole      written last: the rest may be relied on. `unknown` in its place: the host was made before this was kept.
 before=$var/before
 keeping=''
@@ -50,9 +50,18 @@ note_or_load() {
     for seen in iptables ip6tables; do
         ! command -v "$seen-save" >/dev/null 2>&1 || "$seen-save" 2>/dev/null | sed -n 's/^:\([^ ]*\).*/\1/p'
     done >"$before/chains"
+    note_mounts
     {
         # shellcheck disable=SC2086  # a list of plain paths
         find $filled -xdev
+        # And where links lead, and what is mounted in them.
+        for seen in $filled; do
+            [ ! -L "$seen" ] || find "$(readlink -f -- "$seen")" -xdev
+        done
+        [ ! -L /var/lib/containerd ] || find "$(readlink -f /var/lib/containerd)" -maxdepth 1
+        while IFS= read -r seen; do
+            find "$seen" -xdev
+        done <"$before/mounts"
         find /var/lib/containerd /var/lib/longhorn /opt/containerd -maxdepth 1
     } >"$before/existed" 2>/dev/null
     find /etc/kubernetes -xdev \( -type f -o -type l \) >"$BM/.kubernetes" 2>/dev/null
@@ -72,6 +81,19 @@ note_or_load() {
     # shellcheck disable=SC2086  # a list of names
     remember_units ${BM_UNITS-containerd.service haproxy.service keepalived.service kubelet.service chrony.service chronyd.service iscsid.service}
     : >"$before/whole" || fail 'cannot be written'
+}
+
+# What is mounted in those places, by the names that it really has; the kernel writes odd letters as octal numbers.
+note_mounts() {
+    for seen in $filled /var/lib/containerd; do
+        readlink -f -- "$seen"
+    done >"$BM/.filled" 2>/dev/null
+    while read -r _ seen _; do
+        case $seen in *\\[0-7][0-7][0-7]*) seen=$(printf '%b' "$(printf '%s' "$seen" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')") ;; esac
+        while IFS= read -r above; do
+            case $seen in "$above"/*) printf '%s\n' "$seen" && break ;; esac
+        done <"$BM/.filled"
+    done </proc/self/mounts >"$before/mounts"
 }
 
 # Whether an earlier release has been at work here, which kept no note.
