@@ -889,12 +889,11 @@ fn pods_of_clusters_in_containers_on_this_machine_live_on() {
     const SHIM: &str = "/usr/bin/containerd-shim-runc-v2 -namespace k8s.io -id x";
     for tree in ["unified", "controllers"] {
         let host = mounted(&[], &[], &[]);
-        let (top, nested) = match tree {
-            "unified" => {
-                fs::write(host.path("sys/fs/cgroup/cgroup.controllers"), "cpu").unwrap();
-                ("kubepods.slice", "lxc.payload.kind/kubepods.slice")
-            }
-            _ => ("cpu/kubepods", "cpu/docker/0a/kubepods"),
+        let (top, nested) = if tree == "unified" {
+            fs::write(host.path("sys/fs/cgroup/cgroup.controllers"), "cpu").unwrap();
+            ("kubepods.slice", "lxc.payload.kind/kubepods.slice")
+        } else {
+            ("cpu/kubepods", "cpu/docker/0a/kubepods")
         };
         let shim = process(&host, "1", SHIM);
         let docker = process(&host, "1", &SHIM.replace("k8s.io", "moby"));
