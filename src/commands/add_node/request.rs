@@ -76,23 +76,7 @@ impl Request {
 pub(super) fn resolve(args: &AddNodeArgs) -> Result<Request> {
     let mut cluster = Box::new(open::cluster(&args.target)?);
     let asked = names(args)?;
-    let mut unknown = Vec::new();
-    for (name, address) in &asked {
-        match (cluster.host(name), address) {
-            (Some(host), Some(address)) if host.address != *address => {
-                let message = format!(
-                    "{name} is in the inventory with the address {}, not {address}",
-                    host.address
-                );
-                return usage(
-                    message,
-                    "leave the address out, or give the host another name",
-                );
-            }
-            (Some(_), _) => {}
-            (None, address) => unknown.push((name.clone(), address.clone())),
-        }
-    }
+    let unknown = unknown(&cluster, &asked)?;
     let names = asked.into_keys().collect();
     if unknown.is_empty() {
         if let Some(flag) = first_flag(&args.host) {
@@ -137,6 +121,31 @@ pub(super) fn resolve(args: &AddNodeArgs) -> Result<Request> {
         new,
         options,
     })
+}
+
+/// Those that the inventory has not, with the addresses that were given.
+fn unknown(
+    cluster: &Cluster,
+    asked: &BTreeMap<String, Option<String>>,
+) -> Result<Vec<(String, Option<String>)>> {
+    let mut unknown = Vec::new();
+    for (name, address) in asked {
+        match (cluster.host(name), address) {
+            (Some(host), Some(address)) if host.address != *address => {
+                let message = format!(
+                    "{name} is in the inventory with the address {}, not {address}",
+                    host.address
+                );
+                return usage(
+                    message,
+                    "leave the address out, or give the host another name",
+                );
+            }
+            (Some(_), _) => {}
+            (None, address) => unknown.push((name.clone(), address.clone())),
+        }
+    }
+    Ok(unknown)
 }
 
 /// Names, and addresses where they were given; in the order of the alphabet.
