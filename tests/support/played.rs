@@ -18,15 +18,16 @@ pub struct Host {
 impl Host {
     pub fn new(programs: &[(&str, &str)]) -> Self {
         let host = Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir().expect("the host's directory can be written"),
         };
-        fs::create_dir(host.path("bin")).unwrap();
+        fs::create_dir(host.path("bin")).expect("the host's directory can be written");
         for (name, body) in programs {
             let path = host.path("bin").join(name);
             let home = host.directory.path().display();
-            fs::write(&path, format!("#!/bin/sh\nhome={home}\n{body}\n")).unwrap();
+            fs::write(&path, format!("#!/bin/sh\nhome={home}\n{body}\n"))
+                .expect("the host's directory can be written");
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            fs::set_permissions(&path, mode).unwrap();
+            fs::set_permissions(&path, mode).expect("the host's directory can be written");
         }
         host
     }
@@ -52,11 +53,12 @@ impl Host {
         }
         let private = self.path("private");
         fs::remove_dir_all(&private).ok();
-        fs::create_dir(&private).unwrap();
+        fs::create_dir(&private).expect("the host's directory can be written");
         for attachment in &script.attachments {
-            fs::write(private.join(&attachment.name), &attachment.content).unwrap();
+            fs::write(private.join(&attachment.name), &attachment.content)
+                .expect("the host's directory can be written");
         }
-        fs::write(private.join(".run"), body).unwrap();
+        fs::write(private.join(".run"), body).expect("the host's directory can be written");
         super::run(
             Command::new("sh")
                 .arg(private.join(".run"))
