@@ -353,6 +353,30 @@ fn the_token_of_kubeadm_init_is_short_and_taken_back_by_the_next_run() {
     assert!(script.body.contains(description));
 }
 
+/// What is said of a cluster of which one API server that has data listens on `live`; nothing where `instead` is empty.
+fn port_is(text: &str, live: &str, instead: &str) {
+    let (cluster, mut seen) = self::live(text);
+    seen.api = None;
+    let facts = &mut seen.hosts.get_mut("cp2").unwrap().facts;
+    facts
+        .raw
+        .insert("secure-port".to_owned(), vec![live.to_owned()]);
+    let accepted = accept_port(&cluster, &seen, Path::new("lab.yaml"));
+    if instead.is_empty() {
+        accepted.unwrap();
+        return;
+    }
+    let error = accepted.unwrap_err();
+    let failure = error.downcast_ref::<Failure>().unwrap();
+    assert_eq!(failure.code, Code::Refused);
+    let what = format!("cp2 has data and port {live}");
+    assert!(failure.message.contains(&what), "{failure}");
+    assert_eq!(failure.hint.as_deref(), Some(instead));
+    // What never had data is begun again with the new port.
+    seen.hosts.get_mut("cp2").unwrap().facts.kube.etcd_data = false;
+    accept_port(&cluster, &seen, Path::new("lab.yaml")).unwrap();
+}
+
 /// With another port none of the API servers would be found to answer, and nothing else compares them with the file.
 #[test]
 fn another_port_for_api_servers_that_have_data_is_refused_by_what_hosts_say() {
@@ -398,29 +422,6 @@ fn another_port_for_api_servers_that_have_data_is_refused_by_what_hosts_say() {
             "put `endpoint` back to what it was in lab.yaml",
         ),
     ] {
-        let (cluster, mut seen) = self::live(text);
-        seen.api = None;
-        let facts = &mut seen.hosts.get_mut("cp2").unwrap().facts;
-        facts
-            .raw
-            .insert("secure-port".to_owned(), vec![live.to_owned()]);
-        let accepted = accept_port(&cluster, &seen, Path::new("lab.yaml"));
-        if instead.is_empty() {
-            accepted.unwrap();
-            continue;
-        }
-        let error = accepted.unwrap_err();
-        let failure = error.downcast_ref::<Failure>().unwrap();
-        assert_eq!(failure.code, Code::Refused);
-        assert!(
-            failure
-                .message
-                .contains(&format!("cp2 has data and port {live}")),
-            "{failure}"
-        );
-        assert_eq!(failure.hint.as_deref(), Some(instead));
-        // What never had data is begun again with the new port.
-        seen.hosts.get_mut("cp2").unwrap().facts.kube.etcd_data = false;
-        accept_port(&cluster, &seen, Path::new("lab.yaml")).unwrap();
+        port_is(text, live, instead);
     }
 }
