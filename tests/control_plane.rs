@@ -532,6 +532,9 @@ fn nothing_is_initialised_over_a_cluster_whose_api_is_down() {
     assert!(failure.message.contains("cp2, cp3"), "{}", failure.message);
 }
 
+/// A host, and what speaks against going on there.
+type Break = (&'static str, fn(&mut baremetal::observe::KubeFacts));
+
 /// A setting that kept its API server down is mended in the file: the only control plane comes up on the data that it has.
 #[test]
 fn the_only_control_plane_goes_on_with_its_own_data_and_workers() {
@@ -541,7 +544,7 @@ fn the_only_control_plane_goes_on_with_its_own_data_and_workers() {
     down.api = None;
     let init = steps(PhaseId::Init, &cluster, &down);
     assert_eq!(init[0].action.title, "finish the interrupted kubeadm init");
-    let breaks: [(&str, fn(&mut baremetal::observe::KubeFacts)); 4] = [
+    let breaks: [Break; 4] = [
         ("cp1", |kube| kube.etcd_data = false),
         ("cp1", |kube| kube.ca_hash = None),
         ("w1", |kube| kube.ca_hash = Some("sha256:theirs".to_owned())),
