@@ -19,10 +19,7 @@ fn e2e_services_by_chart() {
          run: {skip-checks: [longhorn-iscsi, longhorn-nfs, longhorn-crypt]}\n";
     lab.write(
         ONE,
-        &format!(
-            "{harbor}longhorn: {}\n",
-            classes("fast: {replicas: 1}, slow: {}")
-        ),
+        &format!("{harbor}longhorn: {}\n", classes("fast: {}, slow: {}")),
     );
     lab.up().ok();
     lab.nothing_to_do();
@@ -46,7 +43,10 @@ fn objects_follow_the_inventory(lab: &Lab, harbor: &str) {
         .ok();
     lab.write(
         ONE,
-        &format!("{harbor}longhorn: {}\n", classes("fast: {replicas: 2}")),
+        &format!(
+            "{harbor}longhorn: {}\n",
+            classes("fast: {parameters: {dataLocality: best-effort}}")
+        ),
     );
     let text = fs::read_to_string(lab.inventory()).unwrap();
     let range = format!("{0}.200-{0}.219", lab.net);
@@ -90,12 +90,12 @@ fn objects_follow_the_inventory(lab: &Lab, harbor: &str) {
         let name = format!("storageclass.storage.k8s.io/{class}");
         assert_eq!(all.contains(&name), there, "{all:?}");
     }
-    let replicas = [
+    let locality = [
         "get",
         "storageclass",
         "fast",
         "-o",
-        "jsonpath={.parameters.numberOfReplicas}",
+        "jsonpath={.parameters.dataLocality}",
     ];
-    assert_eq!(lab.kubectl(&replicas).ok().stdout, "2");
+    assert_eq!(lab.kubectl(&locality).ok().stdout, "best-effort");
 }
