@@ -48,14 +48,7 @@ fn objects_follow_the_inventory(lab: &Lab, harbor: &str) {
             classes("fast: {parameters: {dataLocality: best-effort}}")
         ),
     );
-    let text = fs::read_to_string(lab.inventory()).unwrap();
-    let range = format!("{0}.200-{0}.219", lab.net);
-    let renamed = text.replace(
-        &format!("metallb: {range}\n"),
-        &format!("metallb: {{pools: {{main: {{addresses: {range}, l2: true}}}}}}\n"),
-    );
-    assert_ne!(renamed, text);
-    fs::write(lab.inventory(), renamed).unwrap();
+    rename_the_pool(lab);
     let plan = lab.run(&["plan"], &[]).ok();
     for gone in [
         "-ipaddresspool.metallb.io/default",
@@ -98,4 +91,15 @@ fn objects_follow_the_inventory(lab: &Lab, harbor: &str) {
         "jsonpath={.parameters.dataLocality}",
     ];
     assert_eq!(lab.kubectl(&locality).ok().stdout, "best-effort");
+}
+
+fn rename_the_pool(lab: &Lab) {
+    let text = fs::read_to_string(lab.inventory()).unwrap();
+    let range = format!("{0}.200-{0}.219", lab.net);
+    let renamed = text.replace(
+        &format!("metallb: {range}\n"),
+        &format!("metallb: {{pools: {{main: {{addresses: {range}, l2: true}}}}}}\n"),
+    );
+    assert_ne!(renamed, text);
+    fs::write(lab.inventory(), renamed).unwrap();
 }

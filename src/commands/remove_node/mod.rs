@@ -1,8 +1,11 @@
 //! `baremetal remove-node`: nodes leave the cluster for good, alive or dead.
 
+mod who;
+
 use std::{collections::BTreeSet, fmt::Write as _, ops::Range, time::Duration};
 
 use anyhow::Result;
+use who::{after, in_order, is_done, is_plane, neither, still_reached, without};
 
 use super::{
     confirm,
@@ -19,7 +22,6 @@ use crate::{
     observe::{LeavingSeen, Observation},
     phases::leaving::{Around, Leaving, Options, plan},
     plan::Plan,
-    quorum::{self, Member},
     report::{self, Event, PlanStyle},
 };
 
@@ -388,76 +390,6 @@ impl Removal<'_> {
     }
 }
 
-/// A host that was reached before is not taken for dead because it is not reached now.
-fn still_reached(names: &[String], before: &Observation, now: &Observation) -> Result<(), Failure> {
-    let lost: Vec<&str> = names
-        .iter()
-        .filter(|name| before.hosts.contains_key(*name) && !now.hosts.contains_key(*name))
-        .map(String::as_str)
-        .collect();
-    if lost.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Code::Unreachable,
-        format!(
-            "no longer reached: {}; nothing was changed",
-            lost.join(", ")
-        ),
-    )
-    .hint("mend what is said above, then run the same command again"))
-}
-
-fn is_plane(cluster: &Cluster, name: &str) -> bool {
-    cluster.host(name).is_some_and(Host::is_control_plane)
-}
-
-fn is_done(outcome: &Outcome, step: usize) -> bool {
-    !outcome.failed.contains_key(&step)
-        && !outcome.skipped.contains_key(&step)
-        && !outcome.unfinished.contains(&step)
-}
-
-fn without(cluster: &Cluster, names: &[String]) -> Cluster {
-    let mut cluster = cluster.clone();
-    cluster.hosts.retain(|host| !names.contains(&host.name));
-    cluster
-}
-
-/// Dead members of etcd first: each that goes makes the others safer.
-fn in_order(names: &[String], views: &[(String, LeavingSeen)]) -> Vec<String> {
-    let members: Vec<Member> = views
-        .first()
-        .map(|(_, view)| view.etcd.iter().map(Member::from).collect())
-        .unwrap_or_default();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    quorum::order(&members, &names)
-        .into_iter()
-        .map(str::to_owned)
-        .collect()
-}
-
-/// What is seen when those in `gone` have left.
-fn after(view: &LeavingSeen, gone: &[String]) -> LeavingSeen {
-    let mut view = view.clone();
-    view.nodes.retain(|node| !gone.contains(&node.name));
-    view.etcd.retain(|member| !gone.contains(&member.name));
-    if let Some(longhorn) = &mut view.longhorn {
-        longhorn.nodes.retain(|node| !gone.contains(&node.name));
-        longhorn
-            .replicas
-            .retain(|replica| !gone.contains(&replica.node));
-    }
-    view
-}
-
-fn neither(name: &str, near: Option<&str>) -> String {
-    let near = near
-        .map(|near| format!(" (is {near} meant?)"))
-        .unwrap_or_default();
-    format!("{name} is neither in the inventory nor in the cluster{near}")
-}
-
 fn nothing_to_do(names: &[String], work: &Work, edited: Option<&str>) -> String {
     let left: Vec<&str> = names
         .iter()
@@ -484,5 +416,4 @@ fn nothing_to_do(names: &[String], work: &Work, edited: Option<&str>) -> String 
 }
 
 #[cfg(test)]
-#[path = "remove_node_tests.rs"]
 mod tests;
