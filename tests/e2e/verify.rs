@@ -36,7 +36,11 @@ fn e2e_verify() {
     quick(&lab, real);
     killed_with_objects(&lab);
     each_claim_broken(&lab);
+    if real {
+        what_only_real_pods_show(&lab);
+    }
     the_virtual_ip_moves(&lab);
+    a_gap_is_longer_than_allowed(&lab);
     a_control_plane_goes_and_comes(&lab);
     killed_with_a_host_away(&lab);
     whole(&lab, real);
@@ -386,6 +390,65 @@ fn no_address(lab: &Lab) {
     nothing_is_left(lab);
 }
 
+/// The claims that the stand-in skips.
+fn what_only_real_pods_show(lab: &Lab) {
+    names_are_not_answered(lab);
+    packets_of_pods_are_lost(lab);
+    two_machines_have_the_address_of_a_service(lab);
+}
+
+fn names_are_not_answered(lab: &Lab) {
+    let scale = |replicas: &str| {
+        let to = [
+            "-n",
+            "kube-system",
+            "scale",
+            "deployment",
+            "coredns",
+            replicas,
+        ];
+        lab.kubectl(&to).ok();
+    };
+    scale("--replicas=0");
+    within(MINUTE, "the end of CoreDNS", || {
+        let verified = verify(lab, &["--quick"]);
+        verified.code == Some(6) && failed(&verified).contains(&"dns w1".to_owned())
+    });
+    scale("--replicas=2");
+    lab.settled();
+    within(MINUTE, "the return of CoreDNS", || is_well(lab));
+}
+
+fn packets_of_pods_are_lost(lab: &Lab) {
+    let rule = "INPUT -p udp --dport 8472 -j DROP";
+    lab.on("w1", &format!("iptables -I {rule}")).ok();
+    let run = verify(lab, &[]).code(6);
+    lab.on("w1", &format!("iptables -D {rule}")).ok();
+    let all = failed(&run);
+    assert!(all.contains(&"pods w1".to_owned()), "{all:?}");
+    assert!(!all.iter().any(|one| one.starts_with("etcd")), "{all:?}");
+    nothing_is_left(lab);
+}
+
+fn two_machines_have_the_address_of_a_service(lab: &Lab) {
+    // The first of the pool; two of the hosts, as one of them may be the one that announces it.
+    let address = format!("{}.200/32", lab.net);
+    let both = ["w1", bystander(lab)];
+    for host in both {
+        lab.on(host, &format!("ip addr add {address} dev eth0"))
+            .ok();
+    }
+    let run = verify(lab, &[]).code(6);
+    for host in both {
+        lab.on(host, &format!("ip addr del {address} dev eth0"))
+            .ok();
+    }
+    let all = failed(&run);
+    let arp = |one: &String| one.starts_with("load-balancer-arp ");
+    assert!(all.iter().any(arp), "{all:?}");
+    nothing_is_left(lab);
+}
+
 /// Static pods of the stand-in are a unit; of a real cluster, containers.
 const STOP_ETCD: &str = "systemctl stop kubelet; systemctl stop standin-static-pods 2>/dev/null || \
                          crictl pods -q --namespace kube-system --name '^etcd' | xargs -r crictl stopp";
@@ -404,6 +467,16 @@ fn the_virtual_ip_moves(lab: &Lab) {
         "{found}"
     );
     assert_ne!(holder(lab), before);
+    lab.on(&before, "systemctl is-active keepalived haproxy")
+        .ok();
+    nothing_is_left(lab);
+}
+
+/// The host comes back all the same.
+fn a_gap_is_longer_than_allowed(lab: &Lab) {
+    let before = holder(lab);
+    let run = fail_over(lab, &["--failover", "--max-gap", "1ms"]).code(6);
+    assert_eq!(failed(&run), [format!("failover {before}")]);
     lab.on(&before, "systemctl is-active keepalived haproxy")
         .ok();
     nothing_is_left(lab);
