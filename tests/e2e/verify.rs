@@ -377,7 +377,9 @@ fn no_address(lab: &Lab) {
             "merge",
             "-p",
         ];
-        lab.kubectl(&[&pool[..], &[&patch]].concat()).ok();
+        // Whom the webhook's pod has moved from in the meantime is found out by trying.
+        let patched = || lab.kubectl(&[&pool[..], &[&patch]].concat()).code == Some(0);
+        within(MINUTE, "MetalLB's webhook", patched);
     };
     automatic(false);
     let run = verify(lab, &[]).code(6);
