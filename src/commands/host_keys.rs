@@ -34,7 +34,7 @@ pub(super) fn question(unknown: &[ConnectError]) -> String {
     question
 }
 
-/// Hosts that are trusted are connected to, others are reported as out of reach.
+/// Hosts that are trusted are connected to; those whose keys are not known then are reported as out of reach.
 pub(super) async fn answered(
     cluster: &Cluster,
     session: &Session,
@@ -53,5 +53,7 @@ pub(super) async fn answered(
         }
     }
     session.connect_again(&names).await;
+    // Behind a jump host that is known now may be one that is not.
+    session.report_unknown();
     Ok(())
 }
